@@ -1,0 +1,1 @@
+"""What to do: values in, values out. Nothing here touches a file, a socket or a clock."""

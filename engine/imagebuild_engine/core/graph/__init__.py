@@ -1,0 +1,46 @@
+"""The build graph: vertices, edges and what each vertex does, and how an op is keyed (its CacheMap)."""
+
+from .ops import (
+    ROOT_MOUNT,
+    SCRATCH,
+    Chown,
+    CopyAction,
+    ExecOp,
+    FileAction,
+    FileOp,
+    ImageSource,
+    LocalSource,
+    MkdirAction,
+    Mount,
+    MountKind,
+    NetworkMode,
+    Op,
+    Owner,
+    UserById,
+    UserByName,
+)
+from .vertex import Edge, Origin, Vertex, walk
+
+__all__ = [
+    "ROOT_MOUNT",
+    "SCRATCH",
+    "Chown",
+    "CopyAction",
+    "Edge",
+    "ExecOp",
+    "FileAction",
+    "FileOp",
+    "ImageSource",
+    "LocalSource",
+    "MkdirAction",
+    "Mount",
+    "MountKind",
+    "NetworkMode",
+    "Op",
+    "Origin",
+    "Owner",
+    "UserById",
+    "UserByName",
+    "Vertex",
+    "walk",
+]

@@ -1,0 +1,53 @@
+"""The build graph: vertices joined by edges. Made by the frontend, walked by the solver."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .ops import Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where in the Dockerfile a vertex comes from. `line` is 1-based; `instruction` is the text as people know it."""
+
+    stage: str
+    line: int
+    instruction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Vertex:
+    """A node: an op and what it works on. Two vertices are the same only if they are the same object."""
+
+    op: Op
+    inputs: "tuple[Edge, ...]" = ()
+    description: str = ""
+    origin: Origin | None = None
+    """None for sources: they are no step of the user's."""
+    ignore_cache: bool = False
+    """Run even where a result is known (--no-cache). The key does not change."""
+
+    def __repr__(self) -> str:
+        return f"<Vertex {self.description or type(self.op).__name__}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Output `output` of a vertex."""
+
+    vertex: Vertex
+    output: int = field(default=0)
+
+
+def walk(target: Edge) -> Iterator[Vertex]:
+    """Every vertex that the edge depends on, inputs before users, each once."""
+    seen: set[Vertex] = set()
+    stack: list[tuple[Vertex, bool]] = [(target.vertex, False)]
+    while stack:
+        vertex, inputs_done = stack.pop()
+        if inputs_done:
+            yield vertex
+        elif vertex not in seen:
+            seen.add(vertex)
+            stack.append((vertex, True))
+            stack.extend((edge.vertex, False) for edge in reversed(vertex.inputs))
