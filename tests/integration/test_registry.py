@@ -1,8 +1,9 @@
 """The client against Debian's docker-registry: the whole story of an image, with and without a password."""
 
+import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,58 @@ async def test_a_blob_in_chunks_is_the_same_blob(registry: RunningRegistry, monk
         assert await pulled(client, ref, described(data)) == data
     patches = [access for access in registry.requests_after(0) if access.method == "PATCH"]
     assert len(patches) == 6
+
+
+@asynccontextmanager
+async def breaking_line(host: str, *, after: int) -> AsyncIterator[tuple[str, list[int]]]:
+    """A line to the host that breaks once, after so many bytes on one connection. Gives its address and the breaks."""
+    name, _, port = host.partition(":")
+    breaks: list[int] = []
+    served: set[asyncio.Task[None] | None] = set()
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, breaking: bool) -> None:
+        sent = 0
+        while data := await reader.read(1 << 16):
+            sent += len(data)
+            writer.write(data)
+            await writer.drain()
+            if breaking and not breaks and sent >= after:
+                breaks.append(sent)
+                return
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.add(asyncio.current_task())
+        up_reader, up_writer = await asyncio.open_connection(name, int(port))
+        ways = [
+            asyncio.ensure_future(copy(reader, up_writer, breaking=True)),
+            asyncio.ensure_future(copy(up_reader, writer, breaking=False)),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        for end in (up_writer, writer):
+            end.close()
+            with suppress(ConnectionError):
+                await end.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", breaks
+    finally:
+        server.close()
+        await server.wait_closed()
+        await asyncio.gather(*(task for task in served if task))
+
+
+async def test_an_upload_survives_a_broken_line(registry: RunningRegistry, tmp_path: Path) -> None:
+    data = bytes(range(256)) * (40 << 10)
+    (tmp_path / "blob").write_bytes(data)
+    async with breaking_line(registry.host, after=3 << 20) as (host, breaks), RegistryClient() as client:
+        ref = Reference.parse(f"{host}/survivor:1")
+        assert await client.push_blob(ref, described(data), tmp_path / "blob") == "uploaded"
+        assert breaks
+        assert await pulled(client, ref, described(data)) == data
 
 
 async def test_a_missing_image_is_not_found(registry: RunningRegistry) -> None:

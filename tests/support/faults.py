@@ -163,7 +163,10 @@ class FaultyRegistry:
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answers one request; False ends the connection."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        first = await reader.readexactly(1)
+        if first == b"\x16":
+            return False  # a TLS handshake, which this server does not speak
+        head = (first + await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = head[0].split(" ")
         headers = {
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:-2])
@@ -218,11 +221,11 @@ class FaultyRegistry:
         if self.challenge and headers.get("authorization", "") not in self.tokens:
             return Status(401, {"WWW-Authenticate": self.challenge}, _error("UNAUTHORIZED"))
         path = urlsplit(target).path
-        query = {key: values[0] for key, values in parse_qs(urlsplit(target).query).items()}
         if found := re.fullmatch(r"/v2/(.+)/manifests/([^/]+)", path):
             return self._manifest(method, found[1], found[2], headers, body)
         if found := re.fullmatch(r"/v2/(.+)/blobs/uploads/([^/]*)", path):
-            return self._upload(method, found[1], found[2], query, body, headers)
+            first = int(headers.get("content-range", "0-0").partition("-")[0])
+            return self._upload(method, found, target, body, first)
         if found := re.fullmatch(r"/v2/(.+)/blobs/([^/]+)", path):
             return self._blob(self.blobs[found[1]].get(found[2]), headers)
         return Status(200, {}, b"{}") if path == "/v2/" else Status(404, {}, _error("NAME_UNKNOWN"))
@@ -253,9 +256,9 @@ class FaultyRegistry:
         if session in self.uploads:
             self.uploads[session] += data
 
-    def _upload(
-        self, method: str, name: str, session: str, query: Mapping[str, str], body: bytes, headers: Mapping[str, str]
-    ) -> Status:
+    def _upload(self, method: str, place: re.Match[str], target: str, body: bytes, first: int) -> Status:
+        name, session = place[1], place[2]
+        query = {key: values[0] for key, values in parse_qs(urlsplit(target).query).items()}
         if method == "POST":
             origin, mount = query.get("from", ""), query.get("mount", "")
             if mount in self.blobs[origin]:
@@ -273,7 +276,7 @@ class FaultyRegistry:
             case "DELETE":
                 del self.uploads[session]
                 return Status(204)
-            case "PATCH" if int(headers.get("content-range", "0-0").partition("-")[0]) != len(kept):
+            case "PATCH" if first != len(kept):
                 return Status(416, self._place(name, session))
             case "PATCH":
                 kept += body

@@ -94,10 +94,10 @@ def _host(key: str) -> str:
 
 
 def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key) or {}
-    if not isinstance(found, dict):
+    found = value.get(key)
+    if found is not None and not isinstance(found, dict):
         raise InvalidDockerConfig(f"docker config: {key} must be an object")
-    return found
+    return found or {}
 
 
 def _helper_name(where: str, name: object) -> str:

@@ -169,28 +169,33 @@ class Upload:
             ),
             patient=True,
         )
-        return self._location(answer), self._received(answer, offset + length)
+        received = self._received(answer, offset + length)
+        if received <= offset:
+            raise InvalidResponse(self._ref.registry, "the upload does not grow", status=answer.status)
+        return self._location(answer), received
 
     async def _resumed(self, session: str) -> tuple[str, int]:
-        """The session and how much of the blob it has, or a new session that has nothing."""
+        """The session and how much of the blob it has, or a new session that has nothing.
+
+        An empty session says `0-0`, just as one with a single byte does. Neither is worth finding out about.
+        """
         request = self._request("GET", session, frozenset({204, 200}))
         try:
             answer = await self._transport.call(request)
-            return self._location(answer), self._received(answer, 0)
+            received = self._received(answer, 0)
+            if received > 1:
+                return self._location(answer), received
         except RegistryError as error:
             if error.temporary:
                 raise
         return await self._start(), 0
 
     def _received(self, answer: Answer, otherwise: int) -> int:
-        """How many bytes the registry says it has (`Range: 0-<last byte>`).
-
-        A fresh session says `0-0`, as one with a single byte does: the single byte is sent again.
-        """
+        """How many bytes the registry says it has (`Range: 0-<last byte>`)."""
         found = _RANGE.fullmatch(answer.headers.get("range", "").strip())
         if not found:
             return otherwise
-        received = int(found[1]) + 1 if int(found[1]) else otherwise and 1
+        received = int(found[1]) + 1
         if received > self._descriptor.size:
             raise InvalidResponse(self._ref.registry, "the upload has more bytes than were sent", status=answer.status)
         return received
