@@ -1,5 +1,7 @@
 """The build graph: vertices, edges and what each vertex does, and how an op is keyed (its CacheMap)."""
 
+from ..cache import ContentRequest
+from .cache_map import CacheMap, InputKey, cache_map, chain_id
 from .ops import (
     ROOT_MOUNT,
     SCRATCH,
@@ -24,13 +26,16 @@ from .vertex import Edge, Origin, Vertex, walk
 __all__ = [
     "ROOT_MOUNT",
     "SCRATCH",
+    "CacheMap",
     "Chown",
+    "ContentRequest",
     "CopyAction",
     "Edge",
     "ExecOp",
     "FileAction",
     "FileOp",
     "ImageSource",
+    "InputKey",
     "LocalSource",
     "MkdirAction",
     "Mount",
@@ -42,5 +47,7 @@ __all__ = [
     "UserById",
     "UserByName",
     "Vertex",
+    "cache_map",
+    "chain_id",
     "walk",
 ]

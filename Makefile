@@ -1,0 +1,48 @@
+# The verbs of daily work. Every one installs what it needs; `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+TOOLS := $(PYTHON) tests/cluster/tools.py
+CLUSTER := $(PYTHON) -m tests.cluster
+DEMO := $(BIN)/python -m demo
+
+.PHONY: help install lock demo test unit integration interop e2e lint image bench cluster-up cluster-down clean
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+install: $(VENV)/.installed ## the virtual environment .venv, with imagebuild in .venv/bin
+
+$(VENV)/.installed: pyproject.toml requirements/dev.txt
+	@echo "==> installing imagebuild and its development tools into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "imagebuild needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { apt-get update -q && apt-get install -qy python3-venv; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: $(VENV)/.installed ## make the locked requirements anew
+	$(BIN)/pip install --quiet pip-tools
+	cd requirements && for set in runtime dev; do ../$(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file $$set.txt $$set.in; done
+
+lint: install ## ruff, mypy --strict, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: install ## fast tests, no root needed
+	$(PYTEST) tests/unit tests/golden
+
+image: install ## the product's image, as an OCI layout in build/image.oci
+	@$(BIN)/python -m image.context build/image
+	$(BIN)/imagebuild build --progress plain -f Dockerfile --output type=oci,dest=build/image.oci,tar=false build/image
+
+cluster-up: ## the disposable Kubernetes cluster (idempotent); prints how to reach it
+	@$(CLUSTER) up
+
+cluster-down: ## end the cluster; nothing of it is left
+	@$(CLUSTER) down

@@ -1,0 +1,165 @@
+"""Every error that a build can end with, as a failure that people and the operator understand.
+
+One table from exception to reason. What is not in it is a bug of ours and says so.
+"""
+
+import asyncio
+import errno
+from dataclasses import dataclass
+
+from ..contract import FailureResult, Reason, failure
+from ..core.dockerfile import DockerfileError
+from ..core.graph import Origin
+from ..host.context import ContextMissing, GitFailed
+from ..host.registry import Denied, NotFound, RegistryError, RegistryTimeout, Unauthorized
+from ..host.rootfs import CopySourceMissing, UserNotFound
+
+_LOG_TAIL = 2048
+
+
+class BuildFailed(Exception):
+    """A build that ended without an image, with everything there is to say about it."""
+
+    def __init__(self, result: FailureResult) -> None:
+        super().__init__(result.message)
+        self.result = result
+
+
+@dataclass
+class StepFailed(Exception):
+    """A RUN step ended with a code other than zero. `tail` is the end of what it printed."""
+
+    origin: Origin
+    exit_code: int
+    tail: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        what = f"ended with exit code {self.exit_code}"
+        if self.exit_code > 128:
+            what = f"was killed by signal {self.exit_code - 128}"
+        return f"line {self.origin.line}: {self.origin.instruction}: {what}"
+
+
+@dataclass
+class FileStepFailed(Exception):
+    """A COPY, ADD or WORKDIR could not be done."""
+
+    origin: Origin
+    reason: Reason
+    problem: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        return f"line {self.origin.line}: {self.origin.instruction}: {self.problem}"
+
+
+class BaseImageMissing(Exception):
+    """An image that the Dockerfile names is not there, or not for this platform."""
+
+
+class PushFailed(Exception):
+    """The image could not be pushed. The cause says why."""
+
+
+class NotSupported(Exception):
+    """A part of the design that this version does not have yet, or that the surroundings do not allow."""
+
+
+def failure_of(error: BaseException) -> FailureResult:
+    """The failure that stands for the error."""
+    match error:
+        case BuildFailed(result=result):
+            return result
+        case DockerfileError():
+            reason = Reason.NOT_SUPPORTED if "not supported yet" in str(error) else Reason.DOCKERFILE_INVALID
+            return failure(
+                reason, str(error), line=error.location.start if error.location else 0, excerpt=_excerpt(error)
+            )
+        case StepFailed():
+            reason = Reason.OUT_OF_MEMORY if error.exit_code == 137 else Reason.STEP_FAILED
+            return failure(
+                reason,
+                str(error),
+                stage=error.origin.stage,
+                step=error.origin.instruction,
+                line=error.origin.line,
+                excerpt=error.excerpt,
+                log_tail=error.tail[-_LOG_TAIL:],
+            )
+        case FileStepFailed():
+            return failure(
+                error.reason,
+                str(error),
+                stage=error.origin.stage,
+                step=error.origin.instruction,
+                line=error.origin.line,
+                excerpt=error.excerpt,
+            )
+        case BaseImageMissing():
+            return failure(Reason.BASE_IMAGE_NOT_FOUND, str(error))
+        case ContextMissing():
+            return failure(Reason.CONTEXT_PATH_MISSING, str(error))
+        case GitFailed():
+            return failure(_GIT[error.kind], str(error))
+        case NotSupported():
+            return failure(Reason.NOT_SUPPORTED, str(error))
+        case PushFailed(__cause__=RegistryError() as cause):
+            return failure(_push_reason(cause), f"{error}: {cause}")
+        case RegistryError():
+            return failure(_registry_reason(error), str(error))
+        case TimeoutError():
+            return failure(Reason.TIMED_OUT, "the build did not end within its timeout")
+        case asyncio.CancelledError() | KeyboardInterrupt():
+            return failure(Reason.CANCELLED, "the build was interrupted")
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return failure(Reason.DISK_PRESSURE, f"the disk is full: {error}")
+        case MemoryError():
+            return failure(Reason.OUT_OF_MEMORY, "the builder ran out of memory")
+        case _:
+            return failure(Reason.OPERATOR_BUG, f"internal error, please report it: {type(error).__name__}: {error}")
+
+
+def file_problem(origin: Origin, error: Exception) -> Exception:
+    """The user's error behind what a file step ran into; anything else is given back as it is."""
+    match error:
+        case CopySourceMissing() | FileNotFoundError():
+            return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))
+        case UserNotFound() | IsADirectoryError() | NotADirectoryError() | FileExistsError():
+            return FileStepFailed(origin, Reason.STEP_FAILED, str(error))
+        case _:
+            return error
+
+
+_GIT = {
+    "not_found": Reason.SOURCE_NOT_FOUND,
+    "unauthorized": Reason.SOURCE_UNAUTHORIZED,
+    "invalid": Reason.SOURCE_NOT_FOUND,
+    "unavailable": Reason.SOURCE_UNAVAILABLE,
+}
+
+
+def _excerpt(error: DockerfileError) -> str:
+    if error.source is None or error.location is None:
+        return ""
+    return error.source.excerpt(error.location)
+
+
+def _push_reason(error: RegistryError) -> Reason:
+    match error:
+        case Unauthorized() | Denied():
+            return Reason.PUSH_DENIED
+        case NotFound():
+            return Reason.PUSH_DENIED
+        case _:
+            return _registry_reason(error)
+
+
+def _registry_reason(error: RegistryError) -> Reason:
+    match error:
+        case RegistryTimeout():
+            return Reason.NETWORK_TIMEOUT
+        case Unauthorized() | Denied():
+            return Reason.SOURCE_UNAUTHORIZED
+        case _:
+            return Reason.REGISTRY_UNAVAILABLE

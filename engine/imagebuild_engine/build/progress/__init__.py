@@ -1,0 +1,39 @@
+"""Progress: events that `build/` emits, and the views that show them."""
+
+import sys
+from typing import Literal
+
+from .events import Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted, View
+from .plain import PlainView, QuietView
+
+Style = Literal["auto", "tty", "plain", "quiet"]
+
+
+def view(style: Style) -> View:
+    """The view for a style, on standard error; `auto` is live on a terminal, else plain."""
+    if style == "quiet":
+        return QuietView(sys.stderr)
+    if style == "tty" or (style == "auto" and sys.stderr.isatty()):
+        # Only here, since rich costs more to import than a full cache hit can afford.
+        from rich.console import Console
+
+        from .live import LiveView
+
+        return LiveView(Console(stderr=True))
+    return PlainView(sys.stderr)
+
+
+__all__ = [
+    "Event",
+    "Notice",
+    "PhaseDone",
+    "PhaseStarted",
+    "PlainView",
+    "QuietView",
+    "StepDone",
+    "StepOutput",
+    "StepStarted",
+    "Style",
+    "View",
+    "view",
+]

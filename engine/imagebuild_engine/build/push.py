@@ -1,0 +1,82 @@
+"""Moving an image to its registry: layers first, then the config, then the manifest under every name."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..core.oci import Descriptor, Manifest, Reference
+from ..host.registry import PushOutcome, RegistryClient, RegistryError
+from .failures import PushFailed
+from .layers import RemoteLayer
+from .store import TreeStore
+
+_UPLOADS = 4
+
+
+@dataclass(slots=True)
+class Moved:
+    """Compressed bytes by how they got there."""
+
+    pushed: int = 0
+    mounted: int = 0
+
+
+async def push(
+    client: RegistryClient,
+    store: TreeStore,
+    references: Sequence[Reference],
+    manifest: Manifest,
+    config: bytes,
+    remote: dict[str, RemoteLayer],
+) -> Moved:
+    """Push under all names. `remote` tells, by digest, which layers need not be here. Raises PushFailed."""
+    moved = Moved()
+    data = manifest.encode()
+    slots = asyncio.Semaphore(_UPLOADS)
+
+    async def layer_to(reference: Reference, layer: Descriptor) -> None:
+        async with slots:
+            await _layer(client, store, reference, layer, remote.get(layer.digest), moved)
+
+    try:
+        # Names of one repository share its blobs.
+        for name in dict.fromkeys(reference.name for reference in references):
+            reference = next(item for item in references if item.name == name)
+            layers = {layer.digest: layer for layer in manifest.layers}
+            await asyncio.gather(*(layer_to(reference, layer) for layer in layers.values()))
+            outcome = await client.push_blob(reference, manifest.config, config)
+            _count(moved, outcome, manifest.config)
+        for reference in references:
+            await client.push_manifest(reference, data, manifest.media_type)
+    except RegistryError as error:
+        raise PushFailed(f"cannot push {reference}") from error
+    return moved
+
+
+async def _layer(
+    client: RegistryClient,
+    store: TreeStore,
+    reference: Reference,
+    layer: Descriptor,
+    remote: RemoteLayer | None,
+    moved: Moved,
+) -> None:
+    if remote is None or store.blobs.has(layer.digest):
+        mounts = [remote.origin.repository] if remote and remote.origin.registry == reference.registry else []
+        outcome = await client.push_blob(reference, layer, store.blobs.path(layer.digest), mount_from=mounts)
+    else:
+        neighbours = [remote.origin.repository] if remote.origin.registry == reference.registry else []
+        found = await client.find_blob(reference, layer, mount_from=neighbours)
+        if found is None:
+            # Neither there nor next door: it has to travel through us.
+            await store.blob(remote)
+            found = await client.push_blob(reference, layer, store.blobs.path(layer.digest))
+        outcome = found
+    _count(moved, outcome, layer)
+
+
+def _count(moved: Moved, outcome: PushOutcome, descriptor: Descriptor) -> None:
+    if outcome == "uploaded":
+        moved.pushed += descriptor.size
+    elif outcome == "mounted":
+        moved.mounted += descriptor.size

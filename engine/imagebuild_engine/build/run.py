@@ -1,0 +1,267 @@
+"""One build, top to bottom: the table of contents of this package."""
+
+import asyncio
+import platform as machine
+import resource
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from .. import __version__
+from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, CacheSourceResult, Seconds
+from ..core.dockerfile import parse_dockerfile
+from ..core.frontend import BuildOptions, Lowered, NeedsImages, lower, needed_images
+from ..core.graph import Vertex
+from ..core.oci import InvalidPlatform, Platform
+from ..core.solver import Executed, Hit, Solve
+from ..host.registry import DockerCredentials, RegistryClient
+from .export import Exported, export
+from .failures import NotSupported, failure_of
+from .imports import Imported, import_caches, remote_layers_of
+from .layers import Result, Tree
+from .pins import Pins
+from .progress import Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
+from .report import step_results
+from .settings import Settings
+from .source import fetch_source, open_context, read_dockerfile
+from .store import TreeStore
+from .surroundings import Surroundings
+from .worker import BuildWorker
+
+_MAX_ONBUILD_ROUNDS = 16
+
+
+async def run(request: BuildRequest, settings: Settings, view: View) -> BuildResult:
+    """The build's result. Never raises for what can go wrong in a build: that is a failure in the result."""
+    build = _Build(request, settings, view)
+    try:
+        async with asyncio.timeout(request.timeout_seconds):
+            return await build.run()
+    except BaseException as error:
+        if isinstance(error, SystemExit | GeneratorExit):
+            raise
+        return build.result(error=error)
+
+
+class _Build:
+    """The one-off object that holds a run."""
+
+    def __init__(self, request: BuildRequest, settings: Settings, view: View) -> None:
+        self.request = request
+        self.settings = settings
+        self.view = view
+        self.started = time.monotonic()
+        self.seconds: dict[str, float] = {}
+        self.revision = ""
+        self.executor = ""
+        self.imported: tuple[Imported, ...] = ()
+        self.lowered: Lowered | None = None
+        self.solve: Solve[Result] | None = None
+        self.worker: BuildWorker | None = None
+        self.store: TreeStore | None = None
+        self.exported: Exported | None = None
+
+    async def run(self) -> BuildResult:
+        target_platform = _platform(self.request.platform)
+        with Surroundings(self.settings.state) as surroundings:
+            credentials = DockerCredentials(self.settings.docker_config)
+            async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
+                importing = asyncio.create_task(self._import(client, target_platform))
+                try:
+                    return await self._run(client, surroundings, target_platform, importing)
+                finally:
+                    importing.cancel()
+                    self.executor = surroundings.used
+
+    async def _run(
+        self,
+        client: RegistryClient,
+        surroundings: Surroundings,
+        target_platform: Platform,
+        importing: "asyncio.Task[tuple[Imported, ...]]",
+    ) -> BuildResult:
+        request = self.request
+        with self._phase("source"):
+            source = await fetch_source(request, self.settings, surroundings.directory)
+        self.revision = source.revision
+        context, patterns = await asyncio.to_thread(open_context, request, source.directory)
+        name, text = read_dockerfile(request, source.directory)
+        dockerfile = parse_dockerfile(text, name=name)
+
+        options = BuildOptions(
+            target=request.target,
+            build_args=request.build_args,
+            labels=request.labels,
+            platform=target_platform,
+            build_platform=_platform(""),
+            no_cache=request.no_cache,
+            source_date_epoch=request.source_date_epoch,
+        )
+        pins = Pins(client, target_platform)
+        needs: Iterable[object] = needed_images(dockerfile, options)
+        for _ in range(_MAX_ONBUILD_ROUNDS):
+            await pins.pin(need.reference for need in needs)  # type: ignore[attr-defined]
+            lowered = lower(dockerfile, options, pins.images)
+            if isinstance(lowered, Lowered):
+                break
+            assert isinstance(lowered, NeedsImages)
+            needs = lowered.images
+        else:
+            raise NotSupported("the base images' ONBUILD triggers name ever more images")
+        self.lowered = lowered
+
+        self.imported = await importing
+        for imported in self.imported:
+            if imported.reason and imported.outcome not in ("used", "unused"):
+                self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
+        self.store = TreeStore(client=client, surroundings=surroundings)
+        epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
+        self.worker = BuildWorker(
+            store=self.store,
+            surroundings=surroundings,
+            context=context,
+            select=patterns.select if patterns else None,
+            imported=self.imported,
+            base_layers={image.digest: remote_layers_of(image) for image in pins.images.values()},
+            view=self.view,
+            numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
+            source=dockerfile.source,
+            created=lambda: _timestamp(epoch),
+        )
+        with self._phase("build"):
+            result = await self._solve(lowered)
+        with self._phase("export"):
+            self.exported = await export(
+                request=request,
+                lowered=lowered,
+                tree=result,
+                solve=self.solve,
+                imported=self.imported,
+                store=self.store,
+                view=self.view,
+                created=_timestamp(epoch),
+            )
+        return self.result()
+
+    async def _solve(self, lowered: Lowered) -> Tree:
+        assert self.worker is not None
+        indexes = [imported.index for imported in self.imported]
+        self.solve = Solve[Result](self.worker, indexes, observe=self._observe)
+        if lowered.target is None:
+            return Tree()
+        result = await self.solve.run(lowered.target)
+        assert isinstance(result, Tree)
+        return result
+
+    def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
+        assert self.worker is not None
+        number = self.worker.numbers.get(vertex)
+        if number is None:
+            return
+        total, text = len(self.worker.numbers), vertex.description
+        match outcome:
+            case None:
+                self.view.show(StepStarted(number=number, total=total, text=text))
+            case Hit(source=source):
+                ref = self.imported[source].source.ref
+                self.view.show(StepDone(number=number, total=total, text=text, outcome="hit", source=ref))
+            case Executed():
+                seconds = self.worker.seconds.get(vertex, 0.0)
+                self.view.show(StepDone(number=number, total=total, text=text, outcome="miss", seconds=seconds))
+
+    async def _import(self, client: RegistryClient, target: Platform) -> tuple[Imported, ...]:
+        started = time.monotonic()
+        sources = () if self.request.no_cache else self.request.cache_from
+        imported = await import_caches(client, sources, target, self.request.cache_import_timeout_seconds)
+        self.seconds["import"] = time.monotonic() - started
+        return imported
+
+    def _phase(self, name: str) -> "_Phase":
+        return _Phase(self, name)
+
+    def result(self, error: BaseException | None = None) -> BuildResult:
+        """What there is to say, whatever happened."""
+        steps = step_results(self.lowered, self.solve, self.worker, self.imported) if self.lowered else ()
+        hits = sum(step.outcome == "hit" for step in steps)
+        misses = sum(step.outcome == "miss" for step in steps)
+        failed = failure_of(error) if error is not None else None
+        pulled = sum(self.store.pulled.values()) if self.store else 0
+        exported = self.exported
+        return BuildResult(
+            image=exported.image if exported and failed is None else None,
+            failure=failed,
+            source_revision=self.revision,
+            steps=steps,
+            cache=CacheResult(
+                total=len(steps),
+                hits=hits,
+                misses=misses,
+                uncacheable=len(steps) - hits - misses,
+                sources=tuple(_source_result(imported) for imported in self.imported),
+            ),
+            bytes=Bytes(
+                pulled=pulled,
+                pushed=exported.pushed if exported else 0,
+                mounted=exported.mounted if exported else 0,
+                reused=exported.reused if exported else 0,
+            ),
+            seconds=Seconds(
+                source=self.seconds.get("source", 0.0),
+                import_=self.seconds.get("import", 0.0),
+                build=self.seconds.get("build", 0.0),
+                export=self.seconds.get("export", 0.0),
+                total=time.monotonic() - self.started,
+            ),
+            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            builder_version=__version__,
+            executor=self.executor,
+        )
+
+
+class _Phase:
+    """Times a part of the build and tells the view."""
+
+    def __init__(self, build: _Build, name: str) -> None:
+        self._build = build
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+        self._build.view.show(PhaseStarted(name=self._name))
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        seconds = self._build.seconds[self._name] = time.monotonic() - self._started
+        if kind is None:
+            self._build.view.show(PhaseDone(name=self._name, seconds=seconds))
+
+
+def _platform(text: str) -> Platform:
+    own = Platform("linux", machine.machine()).normalized()
+    if not text:
+        return own
+    try:
+        wanted = Platform.parse(text)
+    except InvalidPlatform as error:
+        raise NotSupported(str(error)) from error
+    if wanted != own:
+        raise NotSupported(f"not supported yet: building for {wanted} on {own}")
+    return wanted
+
+
+def _timestamp(epoch: int | None) -> str:
+    moment = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
+    return f"{text}{fraction}Z"
+
+
+def _source_result(imported: Imported) -> CacheSourceResult:
+    return CacheSourceResult(
+        ref=imported.source.ref,
+        kind=imported.source.kind,
+        outcome=imported.outcome,
+        digest=imported.digest,
+        reason=imported.reason,
+        matched=imported.matched,
+        seconds=round(imported.seconds, 3),
+    )

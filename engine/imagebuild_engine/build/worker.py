@@ -1,0 +1,224 @@
+"""Performs what the solver asks: cached layers loaded lazily, files hashed, steps run."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..core.cache import ChainResult, DescribedTree, LayerResult
+from ..core.dockerfile import Location, Source
+from ..core.graph import (
+    SCRATCH,
+    ContentRequest,
+    CopyAction,
+    ExecOp,
+    FileOp,
+    ImageSource,
+    LocalSource,
+    MkdirAction,
+    NetworkMode,
+    Origin,
+    UserByName,
+    Vertex,
+)
+from ..core.oci import Descriptor, Digest
+from ..host.context import ContextTree
+from ..host.executor import Network, Process, StartFailed, Stream
+from ..host.registry import RegistryError
+from ..host.rootfs import Tree as Files
+from ..host.rootfs import UserNotFound, lookup_user
+from . import files
+from .describe import describe
+from .failures import NotSupported, StepFailed, file_problem
+from .imports import Imported
+from .layers import Context, LocalLayer, RemoteLayer, Result, Tree
+from .progress import Notice, StepOutput, View
+from .store import TreeStore
+from .surroundings import Surroundings
+
+_TAIL_LINES = 40
+
+
+@dataclass
+class BuildWorker:
+    """One build's hands. See `core.solver.Worker` for the story."""
+
+    store: TreeStore
+    surroundings: Surroundings
+    context: ContextTree
+    select: Callable[[bytes, bool], bool] | None
+    imported: Sequence[Imported]
+    base_layers: dict[Digest, tuple[RemoteLayer, ...]]
+    """The layers of each pinned base image, by its top-level digest."""
+    view: View
+    numbers: dict[Vertex, int]
+    source: Source
+    created: Callable[[], str]
+    """The time that a new layer carries, RFC 3339."""
+    seconds: dict[Vertex, float] = field(default_factory=dict)
+    lost: int = 0
+    _described: dict[str | None, asyncio.Task[DescribedTree]] = field(default_factory=dict)
+    _steps: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+    async def load(self, vertex: Vertex, source: int, result: LayerResult | ChainResult) -> Result | None:
+        """The chain of layers, not pulled; None if one of them is gone."""
+        tree = self.imported[source].tree(result)
+        with contextlib.suppress(RegistryError):
+            if await self.store.has(tree):
+                return tree
+        self.lost += 1
+        self.view.show(
+            Notice(text=f"{self.imported[source].source.ref}: the layers of a cached step are gone", warning=True)
+        )
+        return None
+
+    async def digest(self, vertex: Vertex, input_number: int, result: Result, request: ContentRequest) -> Digest:
+        match result:
+            case Context():
+                tree = await self.context.described()
+            case Tree():
+                tree = await self._describe(result)
+        try:
+            return request.digest(tree)
+        except LookupError as error:
+            assert vertex.origin is not None
+            raise self._located(file_problem(vertex.origin, FileNotFoundError(str(error).strip("'")))) from error
+
+    async def _describe(self, tree: Tree) -> DescribedTree:
+        name = tree.name()
+        if name not in self._described:
+            self._described[name] = asyncio.create_task(self._scan(tree))
+        return await asyncio.shield(self._described[name])
+
+    async def _scan(self, tree: Tree) -> DescribedTree:
+        async with self.store.view(tree) as root:
+            return await asyncio.to_thread(describe, root)
+
+    async def execute(self, vertex: Vertex, inputs: Sequence[Result]) -> Result:
+        match vertex.op:
+            case ImageSource(digest=digest):
+                return Tree(self.base_layers[digest])
+            case LocalSource():
+                return Context()
+            case ExecOp() as op:
+                work = self._run(vertex, op, inputs)
+            case FileOp() as op:
+                work = self._change_files(vertex, op, inputs)
+        async with self._steps:
+            started = time.monotonic()
+            result = await work
+            self.seconds[vertex] = time.monotonic() - started
+            return result
+
+    async def _run(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Result]) -> Result:
+        parent, origin = inputs[0], vertex.origin
+        assert isinstance(parent, Tree)
+        assert origin is not None
+        executor = await asyncio.to_thread(lambda: self.surroundings.executor)
+        if executor is None:
+            why = self.surroundings.choice.why
+            raise NotSupported(f"line {origin.line}: {origin.instruction}: nothing here can run a step: {why}")
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        number = self.numbers[vertex]
+
+        def output(_stream: Stream, line: bytes) -> None:
+            text = line.decode(errors="replace")
+            tail.append(text[:2000])
+            self.view.show(StepOutput(number=number, line=text))
+
+        key = f"active-{uuid.uuid4().hex}"
+        parent_name = await self.store.snapshot(parent)
+        root = await asyncio.to_thread(self.store.snapshots.prepare, key, parent_name)
+        try:
+            try:
+                with Files(root, self.store.snapshots.ownership) as tree:
+                    user = lookup_user(tree, op.user)
+                process = Process(
+                    args=op.args,
+                    env=op.env,
+                    cwd=op.cwd,
+                    user=user,
+                    network=Network.NONE if op.network is NetworkMode.NONE else Network.HOST,
+                    **({"hostname": op.hostname} if op.hostname else {}),
+                )
+                code = await executor.run(root, process, output)
+            except StartFailed as error:
+                raise self._step_failed(origin, 127, str(error)) from error
+            except UserNotFound as error:
+                raise self._step_failed(origin, 1, str(error)) from error
+            if code:
+                raise self._step_failed(origin, code, "\n".join(tail))
+            return await self._commit(parent, key)
+        except BaseException:
+            await asyncio.to_thread(self.store.snapshots.remove, key)
+            raise
+
+    async def _change_files(self, vertex: Vertex, op: FileOp, inputs: Sequence[Result]) -> Result:
+        """The actions of a Dockerfile's file op work on one tree, one after the other."""
+        origin = vertex.origin
+        assert origin is not None
+        first = op.actions[0].input
+        parent = inputs[first] if first != SCRATCH else Tree()
+        assert isinstance(parent, Tree)
+        for position, action in enumerate(op.actions[1:]):
+            assert action.input == len(inputs) + position, "actions of one op follow each other"
+        key = f"active-{uuid.uuid4().hex}"
+        parent_name = await self.store.snapshot(parent)
+        root = await asyncio.to_thread(self.store.snapshots.prepare, key, parent_name)
+        try:
+            with Files(root, self.store.snapshots.ownership) as target:
+                for action in op.actions:
+                    await self._perform(action, target, inputs, scratch=first == SCRATCH)
+            return await self._commit(parent, key)
+        except Exception as error:
+            await asyncio.to_thread(self.store.snapshots.remove, key)
+            raise self._located(file_problem(origin, error)) from error
+        except BaseException:
+            await asyncio.to_thread(self.store.snapshots.remove, key)
+            raise
+
+    async def _perform(
+        self, action: CopyAction | MkdirAction, target: Files, inputs: Sequence[Result], *, scratch: bool
+    ) -> None:
+        owners = (action.owner.user, action.owner.group) if action.owner else ()
+        named = any(isinstance(owner, UserByName) for owner in owners)
+        names = target if named and not scratch else None
+        if isinstance(action, MkdirAction):
+            await asyncio.to_thread(files.perform, action, target, None, names=names, select=None, from_context=False)
+            return
+        match inputs[action.source_input]:
+            case Context():
+                with Files(self.context.root) as source:
+                    await asyncio.to_thread(
+                        files.perform, action, target, source, names=names, select=self.select, from_context=True
+                    )
+            case Tree() as tree:
+                async with self.store.view(tree) as root:
+                    with Files(root, self.store.snapshots.ownership) as source:
+                        await asyncio.to_thread(
+                            files.perform, action, target, source, names=names, select=None, from_context=False
+                        )
+
+    async def _commit(self, parent: Tree, key: str) -> Tree:
+        name = f"step-{uuid.uuid4().hex}"
+        await asyncio.to_thread(self.store.snapshots.commit, name, key)
+        return parent.plus(LocalLayer(name=name, created=self.created()))
+
+    def _step_failed(self, origin: Origin, code: int, tail: str) -> Exception:
+        return self._located(StepFailed(origin, code, tail))
+
+    def _located(self, error: Exception) -> Exception:
+        """With the excerpt of the Dockerfile, where the error has a place for it."""
+        if hasattr(error, "excerpt") and hasattr(error, "origin") and error.origin.line:
+            error.excerpt = self.source.excerpt(Location(error.origin.line, error.origin.line))
+        return error
+
+
+def layer_descriptor(layer: RemoteLayer) -> Descriptor:
+    """The layer as a manifest lists it: without the annotations that it had elsewhere."""
+    return Descriptor(
+        media_type=layer.descriptor.media_type, digest=layer.descriptor.digest, size=layer.descriptor.size
+    )

@@ -1,0 +1,245 @@
+"""`imagebuild build`: buildx's options, by name and meaning."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from ..contract import (
+    TERMINATION_MESSAGE_LIMIT,
+    BuildRequest,
+    BuildResult,
+    CacheSource,
+    Dockerfile,
+    InvalidWire,
+    Output,
+    decode_request,
+    encode_result,
+    layout,
+)
+from . import options
+
+# buildx's options that this version does not have. Each is named here so that it is refused, not ignored.
+_NOT_YET = {
+    "--add-host": True,
+    "--annotation": True,
+    "--attest": True,
+    "--build-context": True,
+    "--cgroup-parent": True,
+    "--check": False,
+    "--load": False,
+    "--network": True,
+    "--no-cache-filter": True,
+    "--provenance": True,
+    "--pull": False,
+    "--sbom": True,
+    "--secret": True,
+    "--shm-size": True,
+    "--ssh": True,
+    "--ulimit": True,
+    "--allow": True,
+    "--call": True,
+}
+
+
+def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
+    def refuse(_context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value not in (None, False, ()):
+            raise click.UsageError(f"not supported yet: {parameter.opts[0]}")
+
+    for name, takes_value in _NOT_YET.items():
+        command = click.option(
+            name, is_flag=not takes_value, hidden=True, expose_value=False, callback=refuse, help="not supported yet"
+        )(command)
+    return command
+
+
+@click.command()
+@click.argument("context", required=False)
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    default=None,
+    help="The Dockerfile (default: CONTEXT/Dockerfile); - reads it from standard input.",
+)
+@click.option("-t", "--tag", "tags", multiple=True, help="Name of the image; repeatable.")
+@click.option("--target", default="", help="The stage to build (default: the last one).")
+@click.option("--build-arg", "build_args", multiple=True, metavar="NAME=VALUE", help="Value of an ARG; repeatable.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of the image; repeatable.")
+@click.option("--platform", default="", help="os/arch[/variant]; only the machine's own is supported yet.")
+@click.option(
+    "--cache-from", multiple=True, help="REF or type=registry,ref=REF; repeatable, the first that has a step wins."
+)
+@click.option("--cache-to", multiple=True, help="type=inline, which is the default.")
+@click.option("--cache-import-timeout", default=30.0, show_default=True, help="Seconds that one cache source may take.")
+@click.option("--no-cache", is_flag=True, help="Use no cached step.")
+@click.option("--push", is_flag=True, help="Push the image under its names.")
+@click.option("-o", "--output", "outputs", multiple=True, help="type=oci,dest=DIRECTORY,tar=false or type=registry.")
+@click.option("--progress", type=click.Choice(["auto", "tty", "plain", "quiet"]), default="auto", show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but the image's digest.")
+@click.option("--metadata-file", type=click.Path(dir_okay=False), help="Write the result as JSON.")
+@click.option("--iidfile", type=click.Path(dir_okay=False), help="Write the digest of the image's config.")
+@click.option(
+    "--insecure-registry",
+    "insecure",
+    multiple=True,
+    metavar="HOST",
+    help="Speak plain HTTP with that registry; repeatable.",
+)
+@click.option(
+    "--request",
+    "request_file",
+    type=click.Path(),
+    help="A whole build from one JSON file; no other option may be given but --progress.",
+)
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False),
+    default=None,
+    help="Directory for snapshots and blobs (default: a temporary one).",
+)
+@_refused
+def build(context: str | None, **given: Any) -> None:
+    """Build an image from CONTEXT, a directory or a Git URL (URL#revision:directory)."""
+    request_file = given.pop("request_file")
+    if request_file:
+        request = _request_from_file(Path(request_file))
+    elif context is None:
+        raise click.UsageError("CONTEXT is missing: a directory or a Git URL")
+    else:
+        request = _request_from_options(context, given)
+    style = "quiet" if given["quiet"] else given["progress"]
+    result = asyncio.run(_run(request, style, given["state"], in_pod=bool(request_file)))
+    code = _report(result, given)
+    if request_file:
+        _leave_termination_message(result)
+    raise click.exceptions.Exit(code)
+
+
+async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: bool) -> BuildResult:
+    from ..build import Settings, progress, run
+
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    view = progress.view(cast(progress.Style, style))
+    try:
+        settings = Settings(
+            state=Path(state or (layout.STATE_DIRECTORY if in_pod else "")) if state or in_pod else None,
+            local_git=not in_pod,
+            docker_config=Path(layout.DOCKER_CONFIG_DIRECTORY) if in_pod else None,
+        )
+        return await run(request, settings, view)
+    finally:
+        view.close()
+
+
+def _request_from_file(path: Path) -> BuildRequest:
+    try:
+        return decode_request(path.read_bytes())
+    except OSError as error:
+        raise click.ClickException(f"the build request cannot be read: {error}") from error
+    except InvalidWire as error:
+        raise click.ClickException(f"{path}: {error}") from error
+
+
+def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
+    for tag in given["tags"]:
+        options.reference("--tag", tag)
+    environment = dict(os.environ)
+    arguments = options.pairs("--build-arg", given["build_args"], environment)
+    layout_directory, push = _outputs(given["outputs"])
+    push = push or given["push"]
+    if push and not given["tags"]:
+        raise click.UsageError("--push needs a name for the image: give --tag")
+    inline = options.inline_cache(given["cache_to"]) if given["cache_to"] else push
+    if "BUILDKIT_INLINE_CACHE" in arguments:
+        inline = arguments["BUILDKIT_INLINE_CACHE"] not in ("", "0", "false")
+    epoch = arguments.get("SOURCE_DATE_EPOCH") or environment.get("SOURCE_DATE_EPOCH") or ""
+    if epoch and not epoch.isdecimal():
+        raise click.UsageError(f'SOURCE_DATE_EPOCH must be a number of seconds, not "{epoch}"')
+    return BuildRequest(
+        source=options.context(context),
+        dockerfile=_dockerfile(given["file"], context),
+        target=given["target"],
+        build_args=arguments,
+        labels=options.pairs("--label", given["labels"]),
+        platform=given["platform"],
+        cache_from=cast(tuple[CacheSource, ...], options.cache_from(given["cache_from"])),
+        cache_import_timeout_seconds=given["cache_import_timeout"],
+        inline_cache=inline,
+        no_cache=given["no_cache"],
+        output=Output(images=tuple(given["tags"]), push=push, oci_layout=layout_directory),
+        insecure_registries=tuple(given["insecure"]),
+        source_date_epoch=int(epoch) if epoch else None,
+    )
+
+
+def _dockerfile(file: str | None, context: str) -> Dockerfile:
+    """`--file` is relative to the working directory, as in docker; for a Git context it is a path in the repository."""
+    if file is None:
+        return Dockerfile()
+    if file == "-":
+        return Dockerfile(inline=sys.stdin.read())
+    if not Path(context).is_dir():
+        return Dockerfile(path=file)
+    path, root = Path(file).resolve(), Path(context).resolve()
+    if path.is_relative_to(root):
+        return Dockerfile(path=str(path.relative_to(root)))
+    try:
+        return Dockerfile(inline=path.read_text(errors="surrogateescape"))
+    except OSError as error:
+        raise click.BadParameter(f"cannot be read: {error}", param_hint="--file") from error
+
+
+def _outputs(values: tuple[str, ...]) -> tuple[str | None, bool]:
+    directory, push = None, False
+    for value in values:
+        given = options.attributes("--output", value)
+        match given.get("type"):
+            case "registry":
+                push = True
+            case "image":
+                push = push or given.get("push") == "true"
+            case "oci" if given.get("tar") == "false" and given.get("dest"):
+                directory = given["dest"]
+            case "oci":
+                raise click.BadParameter(
+                    "not supported yet: type=oci as a tar file (give dest=DIRECTORY,tar=false)", param_hint="--output"
+                )
+            case kind:
+                raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--output")
+    return directory, push
+
+
+def _report(result: BuildResult, given: dict[str, Any]) -> int:
+    from ..build import metadata
+
+    if given["metadata_file"]:
+        Path(given["metadata_file"]).write_bytes(metadata(result))
+    if result.failure:
+        print(f"error: {result.failure.message}", file=sys.stderr)
+        if result.failure.excerpt:
+            print(result.failure.excerpt, file=sys.stderr)
+        from ..contract import FAILURES
+
+        return FAILURES[result.failure.reason].exit_code or 1
+    assert result.image is not None
+    if given["iidfile"]:
+        Path(given["iidfile"]).write_text(result.image.config_digest)
+    print(result.image.digest)
+    return 0
+
+
+def _leave_termination_message(result: BuildResult) -> None:
+    path = Path(layout.TERMINATION_MESSAGE_FILE)
+    if path.exists():
+        path.write_bytes(encode_result(result, TERMINATION_MESSAGE_LIMIT))

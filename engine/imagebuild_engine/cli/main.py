@@ -1,0 +1,68 @@
+"""The command group and its last line of defence: no traceback ever reaches a person."""
+
+import sys
+
+import click
+
+from .. import __version__
+from .build import build
+from .cache import cache
+from .doctor import doctor
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMAGEBUILD"})
+@click.version_option(__version__, prog_name="imagebuild")
+def cli() -> None:
+    """Build container images whose cache travels inside them."""
+
+
+def _not_yet(name: str) -> click.Command:
+    def refuse() -> None:
+        raise click.UsageError(f'not supported yet: "imagebuild {name}"')
+
+    return click.Command(
+        name,
+        callback=refuse,
+        hidden=True,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    )
+
+
+cli.add_command(build)
+cli.add_command(cache)
+cli.add_command(doctor)
+cli.add_command(_not_yet("plan"))
+cli.add_command(_not_yet("explain"))
+
+
+def main() -> None:
+    """The entry point. Exit codes: engine document, section 1."""
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        print(f"imagebuild: internal error, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+        print("run again with IMAGEBUILD_DEBUG=1 for details", file=sys.stderr)
+        _trace_if_wanted()
+        sys.exit(1)
+
+
+def _trace_if_wanted() -> None:
+    import os
+    import traceback
+
+    if os.environ.get("IMAGEBUILD_DEBUG") == "1":
+        traceback.print_exc()

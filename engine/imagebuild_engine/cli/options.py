@@ -1,0 +1,89 @@
+"""Option values as buildx writes them, turned into the contract's values."""
+
+import re
+from pathlib import Path
+
+import click
+
+from ..contract import CacheSource, DirectorySource, GitSource, InvalidReference, Reference, Source
+
+_GIT_URL = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
+
+
+def attributes(option: str, text: str) -> dict[str, str]:
+    """`type=registry,ref=…` as a mapping; raises a usage error that names the option."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise click.BadParameter(f'"{part}" is not of the form key=value', param_hint=option)
+        found[key.strip().lower()] = value
+    return found
+
+
+def cache_from(values: tuple[str, ...]) -> tuple[CacheSource, ...]:
+    """`--cache-from`: a reference, or type=registry,ref=…; in order of preference."""
+    sources = []
+    for value in values:
+        ref = value
+        if "=" in value:
+            given = attributes("--cache-from", value)
+            kind = given.pop("type", "registry")
+            if kind != "registry":
+                raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--cache-from")
+            ref = given.pop("ref", "")
+            if given:
+                raise click.BadParameter(f"not supported yet: {', '.join(sorted(given))}", param_hint="--cache-from")
+        reference("--cache-from", ref)
+        sources.append(CacheSource(ref=ref))
+    return tuple(sources)
+
+
+def inline_cache(values: tuple[str, ...]) -> bool:
+    """`--cache-to`: type=inline is all there is yet; without the option it is the default."""
+    for value in values:
+        kind = attributes("--cache-to", value).get("type") if "=" in value else value
+        if kind != "inline":
+            raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--cache-to")
+    return True
+
+
+def reference(option: str, text: str) -> Reference:
+    """A valid image reference, or a usage error that names the option."""
+    try:
+        return Reference.parse(text)
+    except InvalidReference as error:
+        raise click.BadParameter(str(error), param_hint=option) from error
+
+
+def pairs(option: str, values: tuple[str, ...], environment: dict[str, str] | None = None) -> dict[str, str]:
+    """`NAME=VALUE`; with an environment, a bare NAME takes its value from there, as docker has it."""
+    found = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not name:
+            raise click.BadParameter(f'"{value}" has no name', param_hint=option)
+        if not equals:
+            if environment is None:
+                raise click.BadParameter(f'"{value}" is not of the form NAME=VALUE', param_hint=option)
+            if name not in environment:
+                continue
+            text = environment[name]
+        found[name] = text
+    return found
+
+
+def context(text: str) -> Source:
+    """CONTEXT: a directory, or a Git URL with `#revision:directory`."""
+    if text == "-":
+        raise click.BadParameter("not supported yet: a context from standard input", param_hint="CONTEXT")
+    if _GIT_URL.fullmatch(text) and (".git" in text or text.startswith(("git://", "git@", "ssh://", "file://"))):
+        url, _, fragment = text.partition("#")
+        revision, _, directory = fragment.partition(":")
+        return Source(git=GitSource(url=url, revision=revision or "HEAD"), context_dir=directory or ".")
+    if "://" in text:
+        raise click.BadParameter("not supported yet: a context from an archive's URL", param_hint="CONTEXT")
+    path = Path(text)
+    if path.is_file():
+        raise click.BadParameter("not supported yet: an archive as context", param_hint="CONTEXT")
+    return Source(directory=DirectorySource(path=str(path.resolve())))

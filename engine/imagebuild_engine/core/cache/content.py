@@ -1,0 +1,243 @@
+"""Content checksums of a described tree (BuildKit's cache/contenthash).
+
+A tree is described by one digest per entry: the digest of a header, made of the metadata that counts, and of a file's
+bytes. Names do not count there but in the directories: a directory has a *header* (its own metadata) and a *recursive*
+digest over its header and its children, each under its name. Paths are kept with a zero byte in the place of every slash, so
+that sorting them as text sorts them component by component.
+"""
+
+import posixpath
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..oci import Digest
+from .wildcard import has_wildcards, wildcard_match
+
+EntryKind = Literal["file", "dir", "symlink", "char", "block", "fifo", "socket"]
+MAX_LINKS = 255
+_COUNTED_SECURITY = "security.capability"
+
+
+class PathNotFound(LookupError):
+    """There is no such path in the tree (or its links lead in circles)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f'"{path}": not found')
+        self.path = path
+
+    def __str__(self) -> str:
+        return f'"{self.path}": not found'
+
+
+def entry_header(
+    *,
+    mode: int,
+    uid: int,
+    gid: int,
+    size: int,
+    typeflag: str,
+    linkname: str,
+    devmajor: int = 0,
+    devminor: int = 0,
+    xattrs: Iterable[tuple[str, bytes]] = (),
+) -> bytes:
+    """What is hashed before a file's bytes (tarsum.go). `mode` has no type bits; `size` is 0 for all but files."""
+    fields = (
+        ("name", ""),
+        ("mode", str(mode)),
+        ("uid", str(uid)),
+        ("gid", str(gid)),
+        ("size", str(size)),
+        ("typeflag", typeflag),
+        ("linkname", linkname),
+        ("uname", ""),
+        ("gname", ""),
+        ("devmajor", str(devmajor)),
+        ("devminor", str(devminor)),
+    )
+    header = "".join(name + value for name, value in fields).encode("utf-8", "surrogateescape")
+    for name, value in sorted(xattrs):
+        if name == _COUNTED_SECURITY or not name.startswith(("security.", "system.")):
+            header += name.encode("utf-8", "surrogateescape") + value
+    return header
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One entry. `path` is relative, with slashes; `digest` is of its header and bytes."""
+
+    path: str
+    kind: EntryKind
+    digest: Digest
+    linkname: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentSelector:
+    """A part of a tree: a path or pattern, and whether its last link is followed."""
+
+    path: str
+    wildcard: bool = False
+    follow_links: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentRequest:
+    """What an op reads of an input. Without selectors: the whole tree, as a RUN's bind mount of `/` does."""
+
+    selectors: tuple[ContentSelector, ...] = ()
+
+    def digest(self, tree: "DescribedTree") -> Digest:
+        """The content digest of all that is selected (ops/opsutils/contenthash.go). Raises PathNotFound."""
+        selectors = deduplicated(self.selectors or (ContentSelector(path="/", follow_links=False),))
+        checksums = [tree.selected(selector) for selector in selectors]
+        return Digest.of("\0".join(checksums).encode())
+
+
+def deduplicated(selectors: Sequence[ContentSelector]) -> tuple[ContentSelector, ...]:
+    """Without what lies below another selected path of the same kind, sorted by path."""
+    kept: list[ContentSelector] = [item for item in selectors if item.wildcard]
+    for follow in (True, False):
+        plain = sorted({item.path for item in selectors if not item.wildcard and item.follow_links is follow})
+        tops: list[str] = []
+        for path in plain:
+            if not any(path == top or path.startswith(top.rstrip("/") + "/") for top in tops):
+                tops.append(path)
+        kept += [ContentSelector(path=path, follow_links=follow) for path in tops]
+    return tuple(sorted(kept, key=lambda item: item.path))
+
+
+class DescribedTree:
+    """All entries of a tree by path. `root_digest` is the root's own header; a synced context has the empty digest."""
+
+    def __init__(self, entries: Iterable[TreeEntry], *, root_digest: Digest | None = None) -> None:
+        self._entries = {_key(entry.path): entry for entry in entries}
+        self._entries[""] = TreeEntry("", "dir", root_digest or Digest.of(b""))
+        self._keys = sorted(self._entries, key=_bytes)
+        self._order = [_bytes(key) for key in self._keys]
+        self._recursive: dict[str, Digest] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries) - 1
+
+    def checksum(self, path: str, *, follow_links: bool = True) -> Digest:
+        """Of a directory the recursive digest, else the entry's. Raises PathNotFound."""
+        key = self._resolve(path, follow_links)
+        return self._tree_digest(key) if self._entries[key].kind == "dir" else self._entries[key].digest
+
+    def selected(self, selector: ContentSelector) -> Digest:
+        """The checksum of a path, or of all that a pattern matches."""
+        if selector.wildcard and has_wildcards(selector.path):
+            return self.pattern_checksum(selector.path, follow_links=selector.follow_links)
+        return self.checksum(selector.path, follow_links=selector.follow_links)
+
+    def pattern_checksum(self, pattern: str, *, follow_links: bool = True) -> Digest:
+        """All that a wildcard matches, and what is below it, as v0.26 and later hash it (includedPaths).
+
+        Directories count with their headers only, since everything below them is in the list too.
+        """
+        parts = [part for part in pattern.split("/") if part]
+        fixed = 0
+        while fixed < len(parts) and not has_wildcards(parts[fixed]):
+            fixed += 1
+        try:
+            prefix = self._resolve("/".join(parts[:fixed]), True)
+        except PathNotFound:
+            return Digest.of(b"")
+        wanted = parts[fixed:]
+        collected: list[tuple[str, Digest]] = []
+        matched: set[str] = set()
+        for key in self._below(prefix):
+            below = key[len(prefix) :].split("\0")[1:]
+            top = len(below) == len(wanted) and all(map(wildcard_match, wanted, below))
+            ancestor = "\0".join([prefix, *below[: len(wanted)]])
+            if not top and ancestor not in matched:
+                continue
+            entry = self._entries[key]
+            if top:
+                matched.add(key)
+            digest = entry.digest
+            if top and entry.kind == "symlink" and follow_links:
+                digest = self._follow(key, digest)
+            collected.append((key[len(prefix) :], digest))
+        if not collected:
+            return Digest.of(b"")
+        if len(collected) == 1 and collected[0][0].rpartition("\0")[2] == posixpath.basename(pattern):
+            return collected[0][1]
+        return Digest.of(b"".join(_bytes(path or "\0") + digest.encode() for path, digest in collected))
+
+    def _follow(self, key: str, own: Digest) -> Digest:
+        try:
+            return self.checksum(key.replace("\0", "/"))
+        except PathNotFound:
+            return own  # a link to nowhere is a link
+
+    def _tree_digest(self, key: str) -> Digest:
+        """Over (remainder of the child's path, child's digest) for the header and every direct child, in byte order.
+
+        Bottom up without recursion: a context may be nested deeper than Python's stack.
+        """
+        if key in self._recursive:
+            return self._recursive[key]
+        open_directories: list[tuple[str, list[bytes]]] = []
+
+        def close() -> None:
+            done, parts = open_directories.pop()
+            digest = self._recursive[done] = Digest.of(b"".join(parts))
+            if open_directories:
+                parent, siblings = open_directories[-1]
+                siblings.append(_bytes(done[len(parent) :]) + digest.encode())
+
+        for path in [key, *self._below(key)]:
+            entry = self._entries[path]
+            while open_directories and not path.startswith(open_directories[-1][0] + "\0"):
+                close()
+            if entry.kind == "dir":
+                open_directories.append((path, [b"\0" + entry.digest.encode()]))
+            else:
+                parent, parts = open_directories[-1]
+                parts.append(_bytes(path[len(parent) :]) + entry.digest.encode())
+        while open_directories:
+            close()
+        return self._recursive[key]
+
+    def _below(self, key: str) -> list[str]:
+        """Keys of everything below a directory, in byte order: a run, since the separator sorts first."""
+        low = bisect_left(self._order, _bytes(key + "\0"))
+        high = bisect_left(self._order, _bytes(key) + b"\x01") if key else len(self._order)
+        return self._keys[low:high]
+
+    def _resolve(self, path: str, follow_last: bool) -> str:
+        """The key of a path after its links, by Linux's rules, with `..` and absolute links clamped at the root."""
+        pending = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+        done: list[str] = []
+        links = 0
+        while pending:
+            part = pending.pop()
+            if part == "..":
+                del done[-1:]
+                continue
+            key = "".join("\0" + name for name in (*done, part))
+            entry = self._entries.get(key)
+            if entry is None:
+                raise PathNotFound(path)
+            if entry.kind == "symlink" and (pending or follow_last):
+                links += 1
+                if links > MAX_LINKS:
+                    raise PathNotFound(path)
+                if entry.linkname.startswith("/"):
+                    done = []
+                pending += [name for name in reversed(entry.linkname.split("/")) if name not in ("", ".")]
+                continue
+            done.append(part)
+        return "".join("\0" + name for name in done)
+
+
+def _key(path: str) -> str:
+    return "".join("\0" + part for part in path.split("/") if part)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,45 @@
+"""Cache records (cache/remotecache/v1/types/spec.go): "this layer is the result of that step on those inputs"."""
+
+from dataclasses import dataclass
+
+from ..oci import Digest
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Link:
+    """One way in which an input was known: the parent record's position, and what was selected of it ("" for all)."""
+
+    parent: int
+    selector: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LayerResult:
+    """The layers 0 … `layer` of the image, in order."""
+
+    layer: int
+    created_at: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ChainResult:
+    """Just these layers of the image, stacked in the order given."""
+
+    layers: tuple[int, ...]
+    created_at: str = ""
+
+
+CacheResult = LayerResult | ChainResult
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A step's key, for each input the links by which it is known, and perhaps results.
+
+    A root record (a source, or a content key) has no inputs.
+    """
+
+    digest: Digest
+    inputs: tuple[tuple[Link, ...], ...] = ()
+    results: tuple[LayerResult, ...] = ()
+    chains: tuple[ChainResult, ...] = ()

@@ -1,0 +1,100 @@
+"""Dockerfile text → typed instructions with locations, the way BuildKit's Dockerfile frontend reads it.
+
+Joined lines, words and `${…}` end up in cache keys, so where this package follows a habit of BuildKit that looks odd,
+it does so on purpose and says so. Words stay unexpanded here: the frontend expands them in its scopes, by `expand`.
+
+    parse_dockerfile(data) -> Dockerfile          the file; its only exception is DockerfileError
+    parse_instruction(text, origin=…)             one ONBUILD trigger of a base image
+    expand, expand_words, expansion               quotes and variables of one word
+    IgnorePatterns.parse(text).matcher            .dockerignore
+    path_match(pattern, name)                     the globs of COPY and ADD
+"""
+
+from __future__ import annotations
+
+from .directives import Directive
+from .document import Dockerfile, Stage
+from .errors import DockerfileError, ExpansionError, suggest
+from .expand import Expansion, expand, expand_words, expansion
+from .ignore import IgnoreMatcher, IgnorePatterns, ParentMatch
+from .instructions import (
+    Add,
+    Arg,
+    ArgPair,
+    Cmd,
+    Command,
+    Copy,
+    Entrypoint,
+    Env,
+    ExecForm,
+    Expose,
+    From,
+    Healthcheck,
+    Instruction,
+    KeyValue,
+    Label,
+    Maintainer,
+    OnBuild,
+    Run,
+    Shell,
+    ShellForm,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from .limits import DEFAULT_LIMITS, Limits
+from .parse import parse_dockerfile, parse_instruction
+from .pathmatch import BadPattern, path_match
+from .source import Location, Source
+from .transfer import octal_mode, remote_kind
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Add",
+    "Arg",
+    "ArgPair",
+    "BadPattern",
+    "Cmd",
+    "Command",
+    "Copy",
+    "Directive",
+    "Dockerfile",
+    "DockerfileError",
+    "Entrypoint",
+    "Env",
+    "ExecForm",
+    "Expansion",
+    "ExpansionError",
+    "Expose",
+    "From",
+    "Healthcheck",
+    "IgnoreMatcher",
+    "IgnorePatterns",
+    "Instruction",
+    "KeyValue",
+    "Label",
+    "Limits",
+    "Location",
+    "Maintainer",
+    "OnBuild",
+    "ParentMatch",
+    "Run",
+    "Shell",
+    "ShellForm",
+    "Source",
+    "Stage",
+    "StopSignal",
+    "User",
+    "Volume",
+    "Workdir",
+    "expand",
+    "expand_words",
+    "expansion",
+    "octal_mode",
+    "parse_dockerfile",
+    "parse_instruction",
+    "path_match",
+    "remote_kind",
+    "suggest",
+]

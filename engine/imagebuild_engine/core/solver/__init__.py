@@ -1,0 +1,6 @@
+"""Which step is a hit, from where; which must run. A small generic core: keys come in, effects are asked for."""
+
+from .solve import Executed, Hit, Solve, Solved
+from .worker import Worker
+
+__all__ = ["Executed", "Hit", "Solve", "Solved", "Worker"]

@@ -1,0 +1,228 @@
+"""Which step is a hit, from where; which must run.
+
+Theory of operation. Every vertex goes through two stages, each a task that is started once and awaited by whoever needs it:
+
+*matched*: which records of each cache source describe this very step on these very inputs. First by definition: the op's
+key, with links to records that match its inputs. If that finds nothing and the op reads content (COPY), by content:
+the input's result is asked for, what is read of it is hashed, and that key is tried too. Nothing is wasted by that: a
+step that no definition finds would need its inputs anyway.
+
+*result*: the tree behind it. The cache sources are tried in the order given; the first one that has a result for a
+matched record and can still deliver it wins. If none can, content is tried (if it was not before); then the step runs.
+
+A matched record without a result (a step of another stage) is no hit by itself, but its children can match through it,
+so it need not run as long as nobody asks for its tree. That is what keeps hits lazy: the target's result is asked for,
+and everything else only as far as something needs it.
+
+The solver knows no op: keys come from a CacheMap, effects from a Worker. It never mixes sources in one chain: a record of
+source 2 can only be reached through records of source 2, but each step may take its result from another source.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+from ..cache import CacheIndex, RecordId, content_key, root_key
+from ..graph import CacheMap, Edge, Vertex, cache_map
+from ..oci import Digest
+from .worker import R, Worker
+
+Ids = tuple[frozenset[RecordId], ...]
+"""Matched records, one set per cache source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The result came from cache source number `source`, or nobody asked for it because what follows is a hit."""
+
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """The step ran. `lost` counts cache results that were promised and could not be delivered."""
+
+    matched: bool
+    lost: int
+
+
+@dataclass(slots=True)
+class Solved(Generic[R]):
+    """What is known about one vertex. `content` maps input numbers to content digests that describe what was read."""
+
+    vertex: Vertex
+    cache_map: CacheMap
+    ids: Ids
+    content: dict[int, set[Digest]] = field(default_factory=dict)
+    outcome: Hit | Executed | None = None
+    result: R | None = None
+
+    @property
+    def keys(self) -> tuple[Digest, ...]:
+        """The keys of the vertex's records; several for an image, none for a local directory."""
+        return tuple(root_key(digest, 0) for digest in self.cache_map.digests)
+
+
+class Solve(Generic[R]):
+    """One run over one graph. Ask for `run(target)` once, then read `solved`."""
+
+    def __init__(
+        self,
+        worker: Worker[R],
+        sources: Sequence[CacheIndex],
+        *,
+        key: Callable[[Vertex], CacheMap] = lambda vertex: cache_map(vertex.op),
+        observe: Callable[[Vertex, Hit | Executed | None], None] = lambda _vertex, _outcome: None,
+    ) -> None:
+        self._worker = worker
+        self._sources = sources
+        self._key = key
+        self._observe = observe
+        self._tasks: dict[tuple[str, Vertex], asyncio.Task[Any]] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self.solved: dict[Vertex, Solved[R]] = {}
+
+    def __repr__(self) -> str:
+        done = [item for item in self.solved.values() if item.outcome]
+        return f"<Solve {len(done)}/{len(self.solved)} done>"
+
+    async def run(self, target: Edge) -> R:
+        """The target's result. The first error of any step ends the run and cancels what still works."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                result: R = await self._result(target.vertex)
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        finally:
+            self._group = None
+        for solved in self.solved.values():
+            if solved.outcome is None:
+                source = next((number for number, ids in enumerate(solved.ids) if ids), None)
+                if source is not None:
+                    self._conclude(solved, Hit(source))
+        return result
+
+    # Each stage is one task per vertex, shared by all who wait for it.
+
+    async def _matched(self, vertex: Vertex) -> Solved[R]:
+        found: Solved[R] = await self._once("match", vertex, self._match)
+        return found
+
+    async def _result(self, vertex: Vertex) -> R:
+        result: R = await self._once("result", vertex, self._obtain)
+        return result
+
+    async def _once(self, stage: str, vertex: Vertex, work: Callable[[Vertex], Coroutine[Any, Any, Any]]) -> Any:
+        task = self._tasks.get((stage, vertex))
+        if task is None:
+            assert self._group is not None
+            task = self._tasks[stage, vertex] = self._group.create_task(work(vertex))
+        # Shielded by being a task of the group: a waiter that is cancelled must not cancel the others' work.
+        return await asyncio.shield(task)
+
+    async def _match(self, vertex: Vertex) -> Solved[R]:
+        inputs = await asyncio.gather(*(self._matched(edge.vertex) for edge in vertex.inputs))
+        known = self._key(vertex)
+        solved = Solved[R](vertex=vertex, cache_map=known, ids=self._none())
+        if not vertex.inputs:
+            solved.ids = tuple(self._roots(index, solved.keys) for index in self._sources)
+        elif not vertex.ignore_cache:
+            solved.ids = self._lookup(solved, inputs)
+            if not any(solved.ids):
+                await self._read_content(solved)
+                solved.ids = self._lookup(solved, inputs)
+        self.solved[vertex] = solved
+        return solved
+
+    async def _obtain(self, vertex: Vertex) -> R:
+        solved = await self._matched(vertex)
+        lost = 0
+        if vertex.inputs and not vertex.ignore_cache:
+            tried: set[tuple[int, RecordId]] = set()
+            loaded, lost = await self._load(solved, tried)
+            if loaded is None and any(solved.ids) and self._unread(solved):
+                await self._read_content(solved)
+                solved.ids = self._lookup(solved, [self.solved[edge.vertex] for edge in vertex.inputs])
+                loaded, more = await self._load(solved, tried)
+                lost += more
+            if loaded is not None:
+                return loaded
+        inputs = await asyncio.gather(*(self._result(edge.vertex) for edge in vertex.inputs))
+        if self._unread(solved):
+            # Nothing left to find with it, but the records that we write shall be found by content, too.
+            await self._read_content(solved)
+        self._observe(vertex, None)
+        result = await self._worker.execute(vertex, inputs)
+        solved.result = result
+        self._conclude(solved, Executed(matched=any(solved.ids), lost=lost))
+        return result
+
+    async def _load(self, solved: Solved[R], tried: set[tuple[int, RecordId]]) -> tuple[R | None, int]:
+        """The first result that a source can deliver, in the sources' order, the newest of a source first."""
+        lost = 0
+        for number, (index, ids) in enumerate(zip(self._sources, solved.ids, strict=True)):
+            promised = [(identity, found) for identity in ids if (found := index.result(identity)) is not None]
+            for identity, found in sorted(promised, key=lambda item: item[1].created_at, reverse=True):
+                if (number, identity) in tried:
+                    continue
+                tried.add((number, identity))
+                result = await self._worker.load(solved.vertex, number, found)
+                if result is not None:
+                    solved.result = result
+                    self._conclude(solved, Hit(number))
+                    return result, lost
+                lost += 1
+        return None, lost
+
+    def _lookup(self, solved: Solved[R], inputs: Sequence[Solved[R]]) -> Ids:
+        found = []
+        for number, index in enumerate(self._sources):
+            links: list[set[tuple[str, RecordId]]] = []
+            for position, (parent, key) in enumerate(zip(inputs, solved.cache_map.inputs, strict=True)):
+                usable: set[tuple[str, RecordId]] = {(key.selector or "", identity) for identity in parent.ids[number]}
+                for digest in solved.content.get(position, ()):
+                    usable |= {("", identity) for identity in index.root(content_key(digest))}
+                links.append(usable)
+            matches: set[RecordId] = set()
+            if all(links):
+                for key_digest in solved.keys:
+                    matches |= index.match(key_digest, links)
+            found.append(frozenset(matches))
+        return tuple(found)
+
+    async def _read_content(self, solved: Solved[R]) -> None:
+        async def read(position: int) -> None:
+            request = solved.cache_map.inputs[position].content
+            assert request is not None
+            result = await self._result(solved.vertex.inputs[position].vertex)
+            digest = await self._worker.digest(solved.vertex, position, result, request)
+            solved.content.setdefault(position, set()).add(digest)
+
+        await asyncio.gather(*(read(position) for position in self._unread(solved)))
+
+    @staticmethod
+    def _unread(solved: Solved[R]) -> list[int]:
+        keys = enumerate(solved.cache_map.inputs)
+        return [position for position, key in keys if key.content is not None and position not in solved.content]
+
+    @staticmethod
+    def _roots(index: CacheIndex, keys: Sequence[Digest]) -> frozenset[RecordId]:
+        return frozenset(identity for key in keys for identity in index.root(key))
+
+    def _none(self) -> Ids:
+        return tuple(frozenset() for _ in self._sources)
+
+    def _conclude(self, solved: Solved[R], outcome: Hit | Executed) -> None:
+        solved.outcome = outcome
+        self._observe(solved.vertex, outcome)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a person should see: the first that is not a mere echo of the cancellation it caused."""
+    for error in errors.exceptions:
+        found = _first(error) if isinstance(error, BaseExceptionGroup) else error
+        if not isinstance(found, asyncio.CancelledError):
+            return found
+    return errors

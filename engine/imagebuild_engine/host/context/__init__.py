@@ -1,0 +1,15 @@
+"""Build contexts: where the files come from that COPY may read, and what is in them as far as keys care."""
+
+from .directory import ContextMissing, context_directory, dereferenced
+from .git import GitCheckout, GitFailed, checkout
+from .tree import ContextTree
+
+__all__ = [
+    "ContextMissing",
+    "ContextTree",
+    "GitCheckout",
+    "GitFailed",
+    "checkout",
+    "context_directory",
+    "dereferenced",
+]

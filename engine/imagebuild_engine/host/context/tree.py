@@ -1,0 +1,111 @@
+"""What is in a build context, as keys see it: modes, links and content, but no owners and no times.
+
+A client of BuildKit zeroes owners before it sends a context, and what .dockerignore excludes is never sent
+(client/solve.go, fsutil); so it does not exist here either.
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...core.cache import DescribedTree, TreeEntry, entry_header
+from ...core.oci import Digest
+from ..rootfs import hash_file
+
+_MAX_DEPTH = 4096
+_TYPEFLAGS = {
+    stat.S_IFREG: ("file", "0"),
+    stat.S_IFDIR: ("dir", "5"),
+    stat.S_IFLNK: ("symlink", "2"),
+    stat.S_IFCHR: ("char", "3"),
+    stat.S_IFBLK: ("block", "4"),
+    stat.S_IFIFO: ("fifo", "6"),
+}
+
+
+class ContextTree:
+    """A context directory, hashed once and only as far as somebody asks."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        excluded: Callable[[str], bool] = lambda _path: False,
+        prunable: Callable[[str], bool] = lambda _path: False,
+    ) -> None:
+        self.root = root
+        self._excluded = excluded
+        self._prunable = prunable
+        self._described: asyncio.Task[DescribedTree] | None = None
+
+    async def described(self) -> DescribedTree:
+        """The whole context. Files are hashed in threads; the second call costs nothing."""
+        if self._described is None:
+            self._described = asyncio.create_task(asyncio.to_thread(self._describe))
+        return await asyncio.shield(self._described)
+
+    def paths(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Everything that is not excluded, parents first, names sorted. Parents of what is included are included."""
+        yield from self._walk("", 0)
+
+    def _walk(self, folder: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
+        if depth > _MAX_DEPTH:
+            raise OSError(f"the build context is deeper than {_MAX_DEPTH} directories at {folder[:200]}")
+        with os.scandir(self.root / folder) as scan:
+            names = sorted(entry.name for entry in scan)
+        for name in names:
+            path = f"{folder}/{name}" if folder else name
+            status = os.lstat(self.root / path)
+            excluded = self._excluded(path)
+            if not stat.S_ISDIR(status.st_mode):
+                if not excluded:
+                    yield path, status
+            elif not excluded:
+                yield path, status
+                yield from self._walk(path, depth + 1)
+            elif not self._prunable(path):
+                # An exception (`!dir/keep`) may bring something back: then its parents come with it.
+                inside = self._walk(path, depth + 1)
+                first = next(inside, None)
+                if first is not None:
+                    yield path, status
+                    yield first
+                    yield from inside
+
+    def _describe(self) -> DescribedTree:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            entries = list(pool.map(self._entry, self.paths()))
+        return DescribedTree(entries, root_digest=Digest.of(b""))
+
+    def _entry(self, item: tuple[str, os.stat_result]) -> TreeEntry:
+        path, status = item
+        # A socket has no type flag of its own and is hashed like an empty file (filehash.go).
+        kind, typeflag = _TYPEFLAGS.get(stat.S_IFMT(status.st_mode), ("socket", "0"))
+        full = self.root / path
+        linkname = os.readlink(full) if kind == "symlink" else ""
+        device = kind in ("char", "block")
+        header = entry_header(
+            mode=0o777 if kind == "symlink" else stat.S_IMODE(status.st_mode),
+            uid=0,
+            gid=0,
+            size=status.st_size if kind == "file" else 0,
+            typeflag=typeflag,
+            linkname=linkname,
+            devmajor=os.major(status.st_rdev) if device else 0,
+            devminor=os.minor(status.st_rdev) if device else 0,
+            xattrs=_xattrs(full),
+        )
+        digest = hash_file(full, header) if kind == "file" else Digest.of(header)
+        return TreeEntry(path=path, kind=kind, digest=digest, linkname=linkname)
+
+
+def _xattrs(path: Path) -> list[tuple[str, bytes]]:
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+        return [(name, os.getxattr(path, name, follow_symlinks=False)) for name in names]
+    except OSError:
+        return []  # the file system has none

@@ -1,0 +1,1 @@
+"""Making the product's own image."""
