@@ -25,6 +25,7 @@ from imagebuild_engine.host.registry import (
     RegistryClient,
     RegistryError,
     Unauthorized,
+    Unavailable,
     fetch_image,
 )
 from imagebuild_engine.host.registry import upload as upload_module
@@ -271,3 +272,18 @@ async def test_a_wrong_or_missing_password_is_unauthorized(
         assert not caught.value.temporary
         assert caught.value.status == 401
         assert "wrong" not in str(caught.value)
+
+
+async def test_an_unknown_certificate_is_accepted_only_from_insecure_registries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback would be spoken to plainly, so it is made to count as another host."""
+    monkeypatch.setattr("imagebuild_engine.host.registry.endpoint.is_loopback", lambda _: False)
+    with running_registry(tmp_path, tls=True) as registry:
+        ref = Reference.parse(f"{registry.host}/sealed:1")
+        async with RegistryClient(insecure={registry.host}) as client:
+            assert await client.push_blob(ref, described(b"x"), b"x") == "uploaded"
+        async with RegistryClient() as client:
+            with pytest.raises(Unavailable, match="certificate") as caught:
+                await client.has_blob(ref, Digest.of(b"x"))
+        assert not caught.value.temporary

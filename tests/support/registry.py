@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-MISSING = "docker-registry is missing: apt-get install docker-registry"
+_NEEDED = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "openssl": "openssl"}
 _START_SECONDS = 30.0
-_LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")  # with ", tls" behind it where that is on
 _ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) ', re.MULTILINE)
 
 
@@ -31,7 +31,8 @@ class Access(NamedTuple):
 
 def missing_registry() -> str | None:
     """Why no registry can be started here, or None."""
-    return None if shutil.which("docker-registry") else MISSING
+    absent = [(tool, package) for tool, package in _NEEDED.items() if not shutil.which(tool)]
+    return "; ".join(f"{tool} is missing: apt-get install {package}" for tool, package in absent) or None
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,13 @@ class RunningRegistry:
 
 
 @contextmanager
-def running_registry(folder: Path, *, users: Mapping[str, str] | None = None) -> Iterator[RunningRegistry]:
-    """A registry with its data below the folder, which may hold an earlier one's. With `users`, basic auth."""
+def running_registry(
+    folder: Path, *, users: Mapping[str, str] | None = None, tls: bool = False
+) -> Iterator[RunningRegistry]:
+    """A registry with its data below the folder, which may hold an earlier one's.
+
+    With `users`, basic auth; with `tls`, a certificate that nobody knows.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = [
         "version: 0.1",
@@ -92,6 +98,10 @@ def running_registry(folder: Path, *, users: Mapping[str, str] | None = None) ->
     if users:
         write_htpasswd(folder / "htpasswd", users)
         config += ["auth:", f"  htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}"]
+    if tls:
+        write_certificate(folder)
+        files = f"certificate: {folder / 'tls.crt'}, key: {folder / 'tls.key'}"
+        config[5] = f"http: {{addr: '127.0.0.1:0', secret: tests, tls: {{{files}}}}}"
     (folder / "config.yml").write_text("\n".join(config) + "\n")
     with (folder / "access.log").open("ab") as access, (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen(
@@ -112,6 +122,14 @@ def running_registry(folder: Path, *, users: Mapping[str, str] | None = None) ->
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def write_certificate(folder: Path) -> None:
+    """A self-signed certificate for 127.0.0.1 with its key: tls.crt and tls.key."""
+    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(folder / "tls.key"), "-out", str(folder / "tls.crt")]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *name, *files], check=True, capture_output=True)
 
 
 def write_htpasswd(file: Path, users: Mapping[str, str]) -> None:
