@@ -73,6 +73,8 @@ class ExecOp:
     mounts: tuple[Mount, ...] = (ROOT_MOUNT,)
     network: NetworkMode = NetworkMode.UNSET
     hostname: str = ""
+    proxy_env: tuple[str, ...] = ()
+    """Proxy settings that the step gets besides `env`. No part of the key: they differ from place to place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

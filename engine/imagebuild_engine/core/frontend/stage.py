@@ -1,0 +1,91 @@
+"""A stage while it is being lowered: the tree so far, the state that RUN sees, the config that the image will have."""
+
+from dataclasses import dataclass, field, replace
+
+from ..dockerfile import Dockerfile, DockerfileError, ExpansionError, Location, Stage
+from ..dockerfile import expand as expand_word
+from ..graph import SCRATCH, Edge, Op, Origin, Vertex
+from ..oci import HistoryEntry, RunConfig
+from .scope import DEFAULT_PATH, Env
+
+COMMENT = "buildkit.dockerfile.v0"
+INSTRUCTION_LIMIT = 120
+
+
+@dataclass
+class StageState:
+    """Mutable on purpose: instructions change it one after the other. A stage built FROM this one gets a copy."""
+
+    dockerfile: Dockerfile
+    stage: Stage
+    edge: Edge | None
+    env: Env
+    config: RunConfig
+    history: list[HistoryEntry]
+    args: list[tuple[str, str | None]] = field(default_factory=list)
+    """Declared ARGs in order, with the value that the declaration gave."""
+    cmd_set: bool = False
+    """Was there a CMD in this stage? ENTRYPOINT drops an inherited one."""
+    no_cache: bool = False
+    author: str = ""
+    total: int = 0
+    steps: list[Vertex] = field(default_factory=list)
+
+    @classmethod
+    def scratch(cls, dockerfile: Dockerfile, stage: Stage) -> "StageState":
+        env = Env({"PATH": DEFAULT_PATH})
+        config = RunConfig(env=env.items_list(), working_dir="/")
+        return cls(dockerfile, stage, None, env, config, [])
+
+    def inherited(self, stage: Stage) -> "StageState":
+        """The beginning of a stage built FROM this one: state and ARGs come along, its steps do not count again."""
+        return StageState(
+            self.dockerfile, stage, self.edge, self.env.copy(), self.config, list(self.history), list(self.args)
+        )
+
+    @property
+    def name(self) -> str:
+        return self.stage.name or f"stage-{self.stage.index}"
+
+    def expand(self, word: str, location: Location) -> str:
+        """The word with its variables; an error gets the line."""
+        try:
+            return expand_word(word, self.env, escape=self.dockerfile.escape)
+        except ExpansionError as error:
+            raise error.at(location, self.dockerfile.source) from error
+
+    def error(self, message: str, location: Location, hint: str = "") -> DockerfileError:
+        return DockerfileError(message, location, self.dockerfile.source, hint)
+
+    def set_env(self, name: str, value: str) -> None:
+        """ENV: for later instructions and in the image's config."""
+        self.env.set(name, value)
+        config = Env.of(self.config.env)
+        kept = [item for item in self.config.env if item.partition("=")[0] != name]
+        if name in config:  # the config keeps the place of a name, unlike the state that RUN sees
+            kept = [f"{name}={value}" if item.partition("=")[0] == name else item for item in self.config.env]
+        else:
+            kept.append(f"{name}={value}")
+        self.config = replace(self.config, env=tuple(kept))
+
+    def commit(self, text: str, *, layer: bool = False) -> None:
+        """A history entry; its time is filled in when the layers have theirs."""
+        self.history.append(HistoryEntry(created_by=text, comment=COMMENT, empty_layer=not layer))
+
+    def step(self, op: Op, inputs: tuple[Edge, ...], text: str, location: Location) -> None:
+        """A vertex that is a step of the user's; its output is the stage's tree from now on."""
+        number = len(self.steps) + 1
+        label = f"{self.stage.name} " if self.stage.name else (f"{self.name} " if self.stage.index else "")
+        vertex = Vertex(
+            op=op,
+            inputs=inputs,
+            description=f"[{label}{number}/{self.total}] {text}",
+            origin=Origin(stage=self.name, line=location.start, instruction=text[:INSTRUCTION_LIMIT]),
+            ignore_cache=self.no_cache,
+        )
+        self.steps.append(vertex)
+        self.edge = Edge(vertex)
+
+    def on_tree(self) -> tuple[int, tuple[Edge, ...]]:
+        """The number and the edge of the stage's tree as the first input; scratch is no input."""
+        return (SCRATCH, ()) if self.edge is None else (0, (self.edge,))

@@ -1,0 +1,45 @@
+"""From a finished solve to the records that an image carries."""
+
+from collections.abc import Callable
+
+from ..cache import CacheIndex, InputKeys, LayerResult, Record, StepKeys, build_records, content_key
+from ..graph import Edge, walk
+from ..oci import Digest
+from .solve import Solve, Solved
+from .worker import R
+
+
+def solved_records(
+    solve: Solve[R], target: Edge, sources: tuple[CacheIndex, ...], result_of: Callable[[Solved[R]], LayerResult | None]
+) -> tuple[Record, ...]:
+    """The records of everything the target rests on.
+
+    `result_of` says which layers of the image at hand are a vertex's result, if any. What a hit's record knew about the
+    content of its inputs is kept, though nobody hashed it this time: so a rebuild from our own cache writes the same
+    records again.
+    """
+    vertices = list(walk(target))
+    positions = {vertex: number for number, vertex in enumerate(vertices)}
+    steps = []
+    for vertex in vertices:
+        solved = solve.solved[vertex]
+        inputs = tuple(
+            InputKeys(
+                step=positions[edge.vertex],
+                selector=key.selector or "",
+                content=frozenset(_content(solved, number, sources)) if key.content else frozenset(),
+            )
+            for number, (edge, key) in enumerate(zip(vertex.inputs, solved.cache_map.inputs, strict=True))
+        )
+        steps.append(StepKeys(keys=solved.keys, inputs=inputs, result=result_of(solved)))
+    return build_records(steps, positions[target.vertex])
+
+
+def _content(solved: Solved[R], number: int, sources: tuple[CacheIndex, ...]) -> set[Digest]:
+    keys = {content_key(digest) for digest in solved.content.get(number, ())}
+    if keys:
+        return keys
+    for index, ids in zip(sources, solved.ids, strict=True):
+        for identity in ids:
+            keys |= index.content_keys(identity, number)
+    return keys

@@ -1,0 +1,143 @@
+"""The golden file: records that real BuildKit daemons made. `IMAGEBUILD_GOLDEN` names another file of the same form."""
+
+import json
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from imagebuild_engine.core.cache import DescribedTree, Record, TreeEntry, entry_header
+from imagebuild_engine.core.frontend import PinnedImage
+from imagebuild_engine.core.oci import (
+    Descriptor,
+    Digest,
+    HistoryEntry,
+    ImageConfig,
+    MediaType,
+    Platform,
+    Reference,
+    RunConfig,
+)
+
+DEFAULT = Path(__file__).parent.parent / "golden" / "buildkit-cache.json"
+AMD64 = Platform("linux", "amd64")
+_TYPEFLAGS = {"file": "0", "dir": "5", "symlink": "2"}
+
+
+@cache
+def golden() -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(Path(os.environ.get("IMAGEBUILD_GOLDEN", DEFAULT)).read_text())
+    return data
+
+
+@dataclass(frozen=True)
+class Case:
+    """One Dockerfile with its context and what HEAD made of it."""
+
+    name: str
+    data: dict[str, Any]
+
+    @property
+    def dockerfile(self) -> bytes:
+        text: str = self.data["context"]["Dockerfile"]["text"]
+        return text.encode()
+
+    @property
+    def build_args(self) -> dict[str, str]:
+        pairs = [option.removeprefix("build-arg:") for option in self.data["opts"] if option.startswith("build-arg:")]
+        return dict(pair.split("=", 1) for pair in pairs)
+
+    @property
+    def history(self) -> list[str]:
+        history: list[str] = self.data["history_HEAD"]
+        return history
+
+    def records(self, version: str = "HEAD") -> list[list[Any]]:
+        (found,) = (group["rec"] for group in self.data["groups"] if version in group["versions"])
+        records: list[list[Any]] = found
+        return records
+
+    def context(self, kept: "set[str] | None" = None) -> DescribedTree:
+        """The context as a client of BuildKit sends it; `kept` are the paths that .dockerignore leaves."""
+        entries = [
+            described(path, facts) for path, facts in self.data["context"].items() if kept is None or path in kept
+        ]
+        return DescribedTree(entries, root_digest=Digest.of(b""))
+
+
+def case(prefix: str) -> Case:
+    """The case whose name starts with the prefix and an underscore."""
+    (name,) = (name for name in golden()["cases"] if name.startswith(f"{prefix}_"))
+    return Case(name, golden()["cases"][name])
+
+
+def described(path: str, facts: dict[str, Any]) -> TreeEntry:
+    """One file of a golden context, or of a tree that a step would have written."""
+    link = facts.get("link")
+    kind = "symlink" if link is not None else facts.get("type", "file")
+    data = facts.get("text", "").encode() if kind == "file" else b""
+    header = entry_header(
+        mode=0o777 if kind == "symlink" else int(facts["mode"], 8),
+        uid=0,
+        gid=0,
+        size=len(data),
+        typeflag=_TYPEFLAGS[kind],
+        linkname=link or "",
+        xattrs=[(name, value.encode()) for name, value in facts.get("xattrs", {}).items()],
+    )
+    return TreeEntry(path, kind, Digest.of(header + data), link or "")
+
+
+def base_image() -> tuple[Reference, PinnedImage]:
+    """The base image of the golden Dockerfiles, under the name that they use."""
+    base = golden()["base"]
+    reference = Reference.parse(base["ref_in_dockerfiles"])
+    digest = Digest.parse(base["digest_used_in_key (index)"])
+    amd64 = base["platforms"]["linux/amd64"]
+    diff_ids = tuple(Digest.parse(item) for item in amd64["diff_ids"])
+    config = ImageConfig(
+        platform=AMD64,
+        config=RunConfig(env=tuple(amd64["config"]["Env"]), working_dir=amd64["config"]["WorkingDir"]),
+        diff_ids=diff_ids,
+        history=tuple(
+            HistoryEntry(created_by=entry["created_by"], empty_layer=entry.get("empty_layer", False))
+            for entry in amd64["history"]
+        ),
+    )
+    layers = tuple(Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=item, size=1) for item in diff_ids)
+    pinned = reference.with_digest(digest)
+    return reference, PinnedImage(reference=pinned, digest=digest, platform=AMD64, config=config, layers=layers)
+
+
+def graph_of_golden(records: list[list[Any]]) -> set[str]:
+    """The records as a set of texts in which positions play no part."""
+    names: dict[int, str] = {}
+
+    def name(number: int) -> str:
+        if number not in names:
+            digest, inputs, _, _ = records[number]
+            names[number] = _name(
+                digest, [[(selector, name(parent)) for selector, parent in links] for links in inputs]
+            )
+        return names[number]
+
+    return {f"{name(number)} layers={record[2]} chains={record[3]}" for number, record in enumerate(records)}
+
+
+def graph_of(records: tuple[Record, ...]) -> set[str]:
+    """The same of our own records."""
+    plain = [
+        [
+            str(record.digest),
+            [[[link.selector, link.parent] for link in links] for links in record.inputs],
+            [result.layer for result in record.results],
+            [list(chain.layers) for chain in record.chains],
+        ]
+        for record in records
+    ]
+    return graph_of_golden(plain)
+
+
+def _name(digest: str, inputs: list[list[tuple[str, str]]]) -> str:
+    return Digest.of(json.dumps([digest, [sorted(links) for links in inputs]]).encode())[:40] + " " + digest[7:19]

@@ -1,0 +1,120 @@
+"""Our keys and records are BuildKit's: the golden cases of the skeleton, record by record, as BuildKit HEAD made them.
+
+Nothing runs. Where BuildKit had to run a step to learn what a stage holds (t11, t27), the test says what the step writes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from imagebuild_engine.core.cache import ContentRequest, DescribedTree, LayerResult, normalized
+from imagebuild_engine.core.dockerfile import IgnorePatterns, parse_dockerfile
+from imagebuild_engine.core.frontend import BuildOptions, Lowered, lower
+from imagebuild_engine.core.graph import ExecOp, FileOp, ImageSource, LocalSource, Vertex
+from imagebuild_engine.core.oci import Digest
+from imagebuild_engine.core.solver import Solve, Solved, solved_records
+from tests.support.golden import AMD64, Case, base_image, case, described, graph_of, graph_of_golden
+
+CASES = "t01 t02 t04 t05 t07 t07b t08 t09 t09b t09d t09e t10 t11 t25 t27 t29 t33 t34 t35 t36".split()
+# What the RUN steps of t11 and t27 leave behind, as far as a later COPY --from reads it.
+WRITTEN = {
+    "echo 1 > /o && mkdir /od && echo 2 > /od/f": {"o": "1\n"},
+    "echo 1 > /o1": {"o1": "1\n"},
+    "echo 2 > /o2": {"o2": "2\n"},
+}
+
+
+@dataclass
+class Told:
+    """A worker that knows what every step yields: the number of layers, and the files that somebody may read."""
+
+    context: DescribedTree
+
+    async def load(self, vertex: Vertex, source: int, result: object) -> None:
+        raise AssertionError("there is no cache")
+
+    async def digest(self, vertex: Vertex, number: int, result: "Tree", request: ContentRequest) -> Digest:
+        return request.digest(result.files)
+
+    async def execute(self, vertex: Vertex, inputs: Sequence["Tree"]) -> "Tree":
+        match vertex.op:
+            case LocalSource():
+                return Tree(0, self.context)
+            case ImageSource(diff_ids=diff_ids):
+                return Tree(len(diff_ids), DescribedTree([]))
+            case ExecOp(args=args):
+                texts = WRITTEN.get(args[-1], {})
+                files = [described(path, {"mode": "0o644", "text": text}) for path, text in texts.items()]
+                return Tree(inputs[0].layers + 1, DescribedTree(files))
+            case FileOp(actions=actions):
+                below = inputs[0].layers if actions[0].input == 0 else 0
+                return Tree(below + 1, DescribedTree([]))
+
+
+@dataclass(frozen=True)
+class Tree:
+    layers: int
+    files: DescribedTree
+
+
+def lowered(found: Case) -> Lowered:
+    reference, image = base_image()
+    options = BuildOptions(platform=AMD64, build_platform=AMD64, build_args=found.build_args)
+    result = lower(parse_dockerfile(found.dockerfile), options, {reference: image})
+    assert isinstance(result, Lowered)
+    return result
+
+
+def kept_by_dockerignore(found: Case) -> set[str]:
+    """What .dockerignore leaves of the context, walked from the top as the client does."""
+    context = found.data["context"]
+    text = context.get(".dockerignore", {}).get("text", "")
+    matcher = IgnorePatterns.parse(text).matcher
+    kept: set[str] = set()
+    for path in context:
+        if not matcher.matches_or_parent_matches(path):
+            kept.add(path)
+            parents = path.split("/")[:-1]
+            kept.update("/".join(parents[: number + 1]) for number in range(len(parents)))
+    return kept
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_the_records_are_those_of_buildkit(name: str) -> None:
+    found = case(name)
+    plan = lowered(found)
+    solve = Solve[Tree](Told(found.context(kept_by_dockerignore(found))), ())
+    assert plan.target is not None
+    final = await solve.run(plan.target)
+
+    def result_of(solved: Solved[Tree]) -> LayerResult | None:
+        own = stage_layers(plan, solved.vertex)
+        return LayerResult(own - 1, "t") if own is not None and solved.result and own <= final.layers else None
+
+    records = normalized(solved_records(solve, plan.target, (), result_of))
+    assert graph_of(records) == graph_of_golden(found.records())
+
+
+def stage_layers(plan: Lowered, vertex: Vertex) -> int | None:
+    """How many layers the vertex's tree has, if the final tree is built on it."""
+    assert plan.target is not None
+    chain: list[Vertex] = []
+    current: Vertex | None = plan.target.vertex
+    while current is not None:
+        chain.append(current)
+        op = current.op
+        on_input = isinstance(op, ExecOp) or (isinstance(op, FileOp) and op.actions[0].input == 0)
+        current = current.inputs[0].vertex if on_input else None
+    chain.reverse()
+    if vertex not in chain:
+        return None
+    first = len(chain[0].op.diff_ids) if isinstance(chain[0].op, ImageSource) else 1
+    return first + chain.index(vertex)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_history_is_that_of_buildkit(name: str) -> None:
+    found = case(name)
+    texts = [entry.created_by + (" [empty]" if entry.empty_layer else "") for entry in lowered(found).history]
+    assert texts == found.history
