@@ -176,11 +176,19 @@ def encode_status(status: Status) -> dict[str, Any]:
 
 
 def clip(text: str, limit: int) -> str:
-    """At most `limit` bytes of UTF-8, with an ellipsis where something went; unpaired surrogates are replaced."""
-    data = text.encode("utf-8", "replace")
+    """At most `limit` bytes of UTF-8, with an ellipsis where something went."""
+    data = _plain(text)
     if len(data) <= limit:
         return data.decode()
     return data[: max(0, limit - 3)].decode("utf-8", "ignore") + "…"
+
+
+def _plain(text: str) -> bytes:
+    """Without unpaired surrogates and control characters: a builder's words end on terminals, and escapes cost space."""
+    return text.translate(_CONTROLS).encode("utf-8", "replace")
+
+
+_CONTROLS = {code: "?" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
 def capped(status: Status) -> Status:
@@ -255,7 +263,7 @@ def _bounded_failure(failure: Failure) -> Failure:
 
 
 def _tail(text: str, limit: int) -> str:
-    data = text.encode("utf-8", "replace")
+    data = _plain(text)
     return data.decode() if len(data) <= limit else "…" + data[-(limit - 3) :].decode("utf-8", "ignore")
 
 
