@@ -35,7 +35,17 @@ lint: install ## ruff, mypy --strict, import contracts
 	$(BIN)/lint-imports
 
 unit: install ## fast tests, no root needed
-	$(PYTEST) tests/unit tests/golden
+	$(PYTEST) tests/unit tests/cluster
+
+integration: install ## real mounts, processes and a registry on loopback (root)
+	@$(TOOLS) packages build cluster images
+	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/conformance tests/integration
+
+e2e: install ## on the disposable cluster (root)
+	@$(CLUSTER) up >/dev/null
+	$(PYTEST) tests/e2e
+
+test: lint unit integration e2e ## everything, as CI runs it
 
 image: install ## the product's image, as an OCI layout in build/image.oci
 	@$(BIN)/python -m image.context build/image

@@ -78,7 +78,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
         # The client library takes the gauge `imagebuild_builds` and the counter `imagebuild_builds_total` for one
-        # family, as OpenMetrics would; in the text format that we serve they are two. So gauges have their own registry.
+        # family, as OpenMetrics would; in the text format that we serve they are two. So gauges have a registry too.
         self.gauges = CollectorRegistry()
         self._counters = {
             name: Counter(f"imagebuild_{name}", text, labels, registry=self.registry)

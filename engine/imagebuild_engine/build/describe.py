@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
-from ..core.cache import DescribedTree, TreeEntry, entry_header
+from ..core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
 from ..core.oci import Digest
 from ..host.rootfs import Entry, Kind, hash_file, scan
 
-_KINDS = {
+_KINDS: dict[Kind, tuple[EntryKind, str]] = {
     Kind.FILE: ("file", "0"),
     Kind.DIRECTORY: ("dir", "5"),
     Kind.SYMLINK: ("symlink", "2"),

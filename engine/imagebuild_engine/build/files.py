@@ -4,10 +4,9 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
-
 from ..core.cache import has_wildcards, wildcard_match
-from ..core.graph import CopyAction, MkdirAction, Owner, UserById
 from ..core.graph import Chown as ChownOf
+from ..core.graph import CopyAction, MkdirAction, Owner, UserById
 from ..host.layers import is_archive, unpack_archive
 from ..host.rootfs import (
     CopyOptions,
@@ -110,11 +109,13 @@ def _unpacked(path: str, action: CopyAction, source: Tree, target: Tree, options
     except FileNotFoundError as error:
         raise CopySourceMissing(path.strip("/").encode(errors="surrogateescape")) from error
     fd = source.open(place, os.O_RDONLY, follow=False)
-    with os.fdopen(fd, "rb") as stream:
-        if not is_archive(stream):
+    try:
+        if not is_archive(fd):
             return False
-        stream.seek(0)
-        unpack_archive(stream, target, action.destination, owner=options.owner)
+        make_directory(target, action.destination, owner=options.owner)
+        unpack_archive(fd, target, action.destination)
+    finally:
+        os.close(fd)
     return True
 
 

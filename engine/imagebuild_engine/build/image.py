@@ -31,7 +31,9 @@ def dated_history(
 
 
 def image_manifest(config: ImageConfig, layers: Sequence[Descriptor]) -> tuple[bytes, Manifest]:
-    """The config's bytes and the manifest. Layers keep their media types; Docker's become OCI's, as one image has one kind."""
+    """The config's bytes and the manifest. Layers keep their media types; Docker's become OCI's, as one image has
+    one kind.
+    """
     data = config.encode()
     described = Descriptor(media_type=MediaType.OCI_CONFIG, digest=Digest.of(data), size=len(data))
     return data, Manifest(config=described, layers=tuple(_oci_layer(layer) for layer in layers))

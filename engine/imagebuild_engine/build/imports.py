@@ -36,19 +36,19 @@ class Imported:
 
 
 async def import_caches(
-    client: RegistryClient, sources: Sequence[CacheSource], platform: Platform, timeout: float
+    client: RegistryClient, sources: Sequence[CacheSource], platform: Platform, seconds: float
 ) -> tuple[Imported, ...]:
     """All sources in the order given. Never raises for what a source did: that is its outcome."""
-    return tuple(await asyncio.gather(*(_import(client, source, platform, timeout) for source in sources)))
+    return tuple(await asyncio.gather(*(_import(client, source, platform, seconds) for source in sources)))
 
 
-async def _import(client: RegistryClient, source: CacheSource, platform: Platform, timeout: float) -> Imported:
+async def _import(client: RegistryClient, source: CacheSource, platform: Platform, seconds: float) -> Imported:
     started = time.monotonic()
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             imported = await _ask(client, source, platform)
     except TimeoutError:
-        imported = Imported(source=source, outcome="timeout", reason=f"no answer within {timeout:g} s")
+        imported = Imported(source=source, outcome="timeout", reason=f"no answer within {seconds:g} s")
     except RegistryError as error:
         imported = Imported(source=source, outcome=_outcome(error), reason=str(error)[:300])
     except ValueError as error:  # manifests, configs, digests and records that are not what they should be

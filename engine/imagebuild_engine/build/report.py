@@ -56,7 +56,7 @@ def _reason(vertex: Vertex, solved: Solved[Result], solve: Solve[Result], import
         return "BlobMissing"
     if solved.outcome.matched:
         return "IntermediateStageNotExported"
-    useful = [item for item in imported if item.index]
+    useful = [item for item in imported if len(item.index)]
     if not useful:
         return _SOURCE_REASONS.get(imported[0].outcome, "NoInlineMetadata")
     if any(_ran(solve, edge.vertex) for edge in vertex.inputs):

@@ -4,13 +4,12 @@ import asyncio
 import platform as machine
 import resource
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from .. import __version__
 from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, CacheSourceResult, Seconds
 from ..core.dockerfile import parse_dockerfile
-from ..core.frontend import BuildOptions, Lowered, NeedsImages, lower, needed_images
+from ..core.frontend import BuildOptions, Lowered, lower
 from ..core.graph import Vertex
 from ..core.oci import InvalidPlatform, Platform
 from ..core.solver import Executed, Hit, Solve
@@ -84,7 +83,7 @@ class _Build:
         with self._phase("source"):
             source = await fetch_source(request, self.settings, surroundings.directory)
         self.revision = source.revision
-        context, patterns = await asyncio.to_thread(open_context, request, source.directory)
+        context, ignored = await asyncio.to_thread(open_context, request, source.directory)
         name, text = read_dockerfile(request, source.directory)
         dockerfile = parse_dockerfile(text, name=name)
 
@@ -98,14 +97,11 @@ class _Build:
             source_date_epoch=request.source_date_epoch,
         )
         pins = Pins(client, target_platform)
-        needs: Iterable[object] = needed_images(dockerfile, options)
         for _ in range(_MAX_ONBUILD_ROUNDS):
-            await pins.pin(need.reference for need in needs)  # type: ignore[attr-defined]
             lowered = lower(dockerfile, options, pins.images)
             if isinstance(lowered, Lowered):
                 break
-            assert isinstance(lowered, NeedsImages)
-            needs = lowered.images
+            await pins.pin(lowered.references)
         else:
             raise NotSupported("the base images' ONBUILD triggers name ever more images")
         self.lowered = lowered
@@ -120,7 +116,7 @@ class _Build:
             store=self.store,
             surroundings=surroundings,
             context=context,
-            select=patterns.select if patterns else None,
+            select=ignored.select,
             imported=self.imported,
             base_layers={image.digest: remote_layers_of(image) for image in pins.images.values()},
             view=self.view,
@@ -138,7 +134,7 @@ class _Build:
                 solve=self.solve,
                 imported=self.imported,
                 store=self.store,
-                view=self.view,
+                base_layers=lowered.base_layers,
                 created=_timestamp(epoch),
             )
         return self.result()
@@ -150,6 +146,12 @@ class _Build:
         if lowered.target is None:
             return Tree()
         result = await self.solve.run(lowered.target)
+        for vertex in lowered.steps:
+            solved = self.solve.solved.get(vertex)
+            if solved is not None and isinstance(solved.outcome, Hit):
+                source = self.imported[solved.outcome.source]
+                source.outcome = "used"
+                source.matched += 1
         assert isinstance(result, Tree)
         return result
 
@@ -260,7 +262,7 @@ def _source_result(imported: Imported) -> CacheSourceResult:
         ref=imported.source.ref,
         kind=imported.source.kind,
         outcome=imported.outcome,
-        digest=imported.digest,
+        digest=str(imported.digest) if imported.digest else None,
         reason=imported.reason,
         matched=imported.matched,
         seconds=round(imported.seconds, 3),

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..host.content import BlobStore
-from ..host.executor import Choice, Executor, SnapshotterKind, choose, make_executor, probe
+from ..host.executor import Capabilities, Choice, Executor, SnapshotterKind, choose, make_executor, probe
 from ..host.snapshots import FlatSnapshotter, OverlaySnapshotter, Snapshotter
 
 
@@ -31,8 +31,12 @@ class Surroundings:
         return BlobStore(self.directory / "blobs")
 
     @cached_property
+    def capabilities(self) -> Capabilities:
+        return probe(self.directory)
+
+    @cached_property
     def choice(self) -> Choice:
-        return choose(probe(self.directory))
+        return choose(self.capabilities)
 
     @cached_property
     def snapshots(self) -> Snapshotter:
@@ -43,7 +47,7 @@ class Surroundings:
 
     @cached_property
     def executor(self) -> Executor | None:
-        return make_executor(self.choice, self.directory / "executor")
+        return make_executor(self.choice, self.capabilities, self.directory / "executor")
 
     @property
     def used(self) -> str:

@@ -138,11 +138,10 @@ class BuildWorker:
                     user = lookup_user(tree, op.user)
                 process = Process(
                     args=op.args,
-                    env=op.env,
+                    env=(*op.proxy_env, *op.env),
                     cwd=op.cwd,
                     user=user,
                     network=Network.NONE if op.network is NetworkMode.NONE else Network.HOST,
-                    **({"hostname": op.hostname} if op.hostname else {}),
                 )
                 code = await executor.run(root, process, output)
             except StartFailed as error:

@@ -14,7 +14,6 @@ from ..contract import (
     TERMINATION_MESSAGE_LIMIT,
     BuildRequest,
     BuildResult,
-    CacheSource,
     Dockerfile,
     InvalidWire,
     Output,
@@ -130,7 +129,7 @@ async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    view = progress.view(cast(progress.Style, style))
+    view = progress.view(cast("progress.Style", style))
     try:
         settings = Settings(
             state=Path(state or (layout.STATE_DIRECTORY if in_pod else "")) if state or in_pod else None,
@@ -173,7 +172,7 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         build_args=arguments,
         labels=options.pairs("--label", given["labels"]),
         platform=given["platform"],
-        cache_from=cast(tuple[CacheSource, ...], options.cache_from(given["cache_from"])),
+        cache_from=options.cache_from(given["cache_from"]),
         cache_import_timeout_seconds=given["cache_import_timeout"],
         inline_cache=inline,
         no_cache=given["no_cache"],

@@ -38,9 +38,8 @@ cli.add_command(_not_yet("explain"))
 def main() -> None:
     """The entry point. Exit codes: engine document, section 1."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        # Outside standalone mode click hands an Exit's code back instead of leaving.
+        sys.exit(cli(standalone_mode=False) or 0)
     except click.Abort:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -1,7 +1,8 @@
 """The wire form: JSON, and the budget of the termination message.
 
 The kubelet keeps 4,096 bytes of a termination message and cuts the rest, which would leave broken JSON. So the
-result is cut here, in an order that loses the least: the log tail first, then the excerpt, the step list, reasons of cache
+result is cut here, in an order that loses the least: the log tail first, then the excerpt, the step list, reasons
+of cache
 sources, the message. Reason and digest always survive.
 """
 

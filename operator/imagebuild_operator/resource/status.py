@@ -184,7 +184,7 @@ def clip(text: str, limit: int) -> str:
 
 
 def _plain(text: str) -> bytes:
-    """Without unpaired surrogates and control characters: a builder's words end on terminals, and escapes cost space."""
+    """Without control characters and unpaired surrogates: these words end on terminals, and escapes cost space."""
     return text.translate(_CONTROLS).encode("utf-8", "replace")
 
 

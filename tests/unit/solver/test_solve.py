@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-
 from imagebuild_engine.core.cache import CacheIndex, LayerResult, Link, Record, content_key, root_key
 from imagebuild_engine.core.graph import (
     CacheMap,

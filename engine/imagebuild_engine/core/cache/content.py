@@ -2,7 +2,8 @@
 
 A tree is described by one digest per entry: the digest of a header, made of the metadata that counts, and of a file's
 bytes. Names do not count there but in the directories: a directory has a *header* (its own metadata) and a *recursive*
-digest over its header and its children, each under its name. Paths are kept with a zero byte in the place of every slash, so
+digest over its header and its children, each under its name. Paths are kept with a zero byte in the place of every
+slash, so
 that sorting them as text sorts them component by component.
 """
 
@@ -82,6 +83,11 @@ class ContentSelector:
     wildcard: bool = False
     follow_links: bool = True
 
+    @property
+    def is_pattern(self) -> bool:
+        """Is it to be expanded, and is there something to expand?"""
+        return self.wildcard and has_wildcards(self.path)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentRequest:
@@ -98,9 +104,10 @@ class ContentRequest:
 
 def deduplicated(selectors: Sequence[ContentSelector]) -> tuple[ContentSelector, ...]:
     """Without what lies below another selected path of the same kind, sorted by path."""
-    kept: list[ContentSelector] = [item for item in selectors if item.wildcard]
+    # A path may be expanded and still be plain: then it is treated like any other (ops/file.go, addSelector).
+    kept: list[ContentSelector] = [item for item in selectors if item.is_pattern]
     for follow in (True, False):
-        plain = sorted({item.path for item in selectors if not item.wildcard and item.follow_links is follow})
+        plain = sorted({item.path for item in selectors if not item.is_pattern and item.follow_links is follow})
         tops: list[str] = []
         for path in plain:
             if not any(path == top or path.startswith(top.rstrip("/") + "/") for top in tops):
@@ -124,55 +131,53 @@ class DescribedTree:
 
     def checksum(self, path: str, *, follow_links: bool = True) -> Digest:
         """Of a directory the recursive digest, else the entry's. Raises PathNotFound."""
-        key = self._resolve(path, follow_links)
+        key = self._resolve(_clean(path), follow_links)
+        if key not in self._entries:
+            raise PathNotFound(path)
         return self._tree_digest(key) if self._entries[key].kind == "dir" else self._entries[key].digest
 
     def selected(self, selector: ContentSelector) -> Digest:
         """The checksum of a path, or of all that a pattern matches."""
-        if selector.wildcard and has_wildcards(selector.path):
+        if selector.is_pattern:
             return self.pattern_checksum(selector.path, follow_links=selector.follow_links)
         return self.checksum(selector.path, follow_links=selector.follow_links)
 
     def pattern_checksum(self, pattern: str, *, follow_links: bool = True) -> Digest:
         """All that a wildcard matches, and what is below it, as v0.26 and later hash it (includedPaths).
 
-        Directories count with their headers only, since everything below them is in the list too.
+        Directories count with their headers only, since everything below them is in the list too. A link that is matched
+        itself counts with what it leads to; raises PathNotFound if that is nothing, and BadWildcard.
         """
-        parts = [part for part in pattern.split("/") if part]
+        written = _clean(pattern)
+        names = written.split("/")[1:]
         fixed = 0
-        while fixed < len(parts) and not has_wildcards(parts[fixed]):
+        while fixed < len(names) and not has_wildcards(names[fixed]):
             fixed += 1
-        try:
-            prefix = self._resolve("/".join(parts[:fixed]), True)
-        except PathNotFound:
+        # What stands before the first wildcard is looked up through links, but matched as it is written.
+        stem = "".join("/" + name for name in names[:fixed])
+        prefix = self._resolve(stem, True)
+        if prefix not in self._entries:
             return Digest.of(b"")
-        wanted = parts[fixed:]
+        # Only a class can match a slash (path.Match); without one, the depth must be the same.
+        depth = None if "[" in written else written.count("/")
         collected: list[tuple[str, Digest]] = []
-        matched: set[str] = set()
+        top: str | None = None
         for key in self._below(prefix):
-            below = key[len(prefix) :].split("\0")[1:]
-            top = len(below) == len(wanted) and all(map(wildcard_match, wanted, below))
-            ancestor = "\0".join([prefix, *below[: len(wanted)]])
-            if not top and ancestor not in matched:
-                continue
+            name = stem + key[len(prefix) :].replace("\0", "/")
             entry = self._entries[key]
-            if top:
-                matched.add(key)
             digest = entry.digest
-            if top and entry.kind == "symlink" and follow_links:
-                digest = self._follow(key, digest)
+            if top is None or not name.startswith(top + "/"):
+                if (depth is not None and name.count("/") != depth) or not wildcard_match(written, name):
+                    continue
+                top = name
+                if entry.kind == "symlink" and follow_links:
+                    digest = self.checksum(name)
             collected.append((key[len(prefix) :], digest))
         if not collected:
             return Digest.of(b"")
-        if len(collected) == 1 and collected[0][0].rpartition("\0")[2] == posixpath.basename(pattern):
+        if len(collected) == 1 and collected[0][0].rpartition("\0")[2] == names[-1]:
             return collected[0][1]
-        return Digest.of(b"".join(_bytes(path or "\0") + digest.encode() for path, digest in collected))
-
-    def _follow(self, key: str, own: Digest) -> Digest:
-        try:
-            return self.checksum(key.replace("\0", "/"))
-        except PathNotFound:
-            return own  # a link to nowhere is a link
+        return Digest.of(b"".join(_bytes(path) + digest.encode() for path, digest in collected))
 
     def _tree_digest(self, key: str) -> Digest:
         """Over (remainder of the child's path, child's digest) for the header and every direct child, in byte order.
@@ -210,29 +215,36 @@ class DescribedTree:
         return self._keys[low:high]
 
     def _resolve(self, path: str, follow_last: bool) -> str:
-        """The key of a path after its links, by Linux's rules, with `..` and absolute links clamped at the root."""
-        pending = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+        """The key of a path after its links, with `..` and absolute links clamped at the root (getFollowLinksCallback).
+
+        Where Linux gives up, this goes on: `missing/../a` in a link's target is `a`. The key need not exist.
+        """
+        pending = path.split("/")[::-1]
         done: list[str] = []
         links = 0
         while pending:
             part = pending.pop()
+            if part in ("", "."):
+                continue
             if part == "..":
                 del done[-1:]
                 continue
-            key = "".join("\0" + name for name in (*done, part))
-            entry = self._entries.get(key)
-            if entry is None:
-                raise PathNotFound(path)
-            if entry.kind == "symlink" and (pending or follow_last):
+            entry = self._entries.get("".join("\0" + name for name in (*done, part)))
+            if entry is not None and entry.kind == "symlink" and (follow_last or any(pending)):
                 links += 1
                 if links > MAX_LINKS:
                     raise PathNotFound(path)
                 if entry.linkname.startswith("/"):
                     done = []
-                pending += [name for name in reversed(entry.linkname.split("/")) if name not in ("", ".")]
-                continue
-            done.append(part)
+                pending += entry.linkname.split("/")[::-1]
+            else:
+                done.append(part)
         return "".join("\0" + name for name in done)
+
+
+def _clean(path: str) -> str:
+    """Go's path.Join("/", path): absolute, and `..` taken as text before any link is looked at."""
+    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _key(path: str) -> str:

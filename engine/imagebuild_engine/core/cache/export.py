@@ -1,6 +1,7 @@
 """From solved steps to the records that are written into an image (solver/exporter.go, mode min).
 
-Every step that the result rests on becomes a record, linked to all keys by which its inputs are known. Sources never have
+Every step that the result rests on becomes a record, linked to all keys by which its inputs are known. Sources
+never have
 a result; steps of other stages, whose layers are not in the image, are records without one and serve as links.
 """
 

@@ -45,7 +45,7 @@ class CacheIndex:
         """The record's newest result, or None if it only joins others."""
         record = self.records[identity]
         found: list[CacheResult] = [*record.results, *record.chains]
-        return max(found, key=lambda item: item.created_at, default=None)
+        return max(found, key=lambda item: item.age, default=None)
 
     def content_keys(self, identity: RecordId, input_number: int) -> set[Digest]:
         """The keys of content by which the record knows an input (it may know it by definition as well)."""

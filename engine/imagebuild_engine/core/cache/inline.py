@@ -1,10 +1,12 @@
 """Records as text: the compact JSON array in the image config's `moby.buildkit.cache.v0`.
 
-What comes from an image is hostile. A reader of BuildKit fails on an empty inner input list, on a layer that is not there,
+What comes from an image is hostile. A reader of BuildKit fails on an empty inner input list, on a layer that is
+not there,
 on loops and (v0.16) on duplicates; so we refuse the first three and never write any of them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ from .records import ChainResult, LayerResult, Link, Record
 MAX_BYTES = 16 << 20
 MAX_RECORDS = 50_000
 MAX_LINKS = 500_000
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class InvalidRecords(ValueError):
@@ -38,7 +41,13 @@ def normalized(records: Sequence[Record]) -> tuple[Record, ...]:
         known[2].update(record.chains)
         for links, own in zip(known[3], record.inputs, strict=True):
             links.update((link.selector, names[link.parent]) for link in own)
-    order = sorted(merged, key=lambda name: (merged[name][0].digest, len(merged[name][0].inputs), name))
+    digests = {name: record.digest for name, (record, *_) in merged.items()}
+
+    def rank(name: str) -> tuple[Any, ...]:
+        links = [sorted((selector, digests[parent]) for selector, parent in own) for own in merged[name][3]]
+        return digests[name], len(links), [(len(own), own) for own in links], name
+
+    order = sorted(merged, key=rank)
     position = {name: number for number, name in enumerate(order)}
     return tuple(
         Record(
@@ -56,7 +65,7 @@ def normalized(records: Sequence[Record]) -> tuple[Record, ...]:
 
 def _newest(results: Iterable[LayerResult]) -> tuple[LayerResult, ...]:
     """One result: a record says one thing. The newest, and of equally new ones the lowest."""
-    found = sorted(results, key=lambda item: (item.created_at, -item.layer), reverse=True)
+    found = sorted(results, key=lambda item: (item.age, -item.layer), reverse=True)
     return tuple(found[:1])
 
 
@@ -94,6 +103,8 @@ def _parents_first(records: Sequence[Record]) -> list[int]:
 
 
 def _record_json(record: Record) -> dict[str, Any]:
+    if not all(record.inputs):
+        raise ValueError(f"record {record.digest} has an input without links: BuildKit would refuse all records")
     value: dict[str, Any] = {}
     if record.results:
         value["layers"] = [_dated({"layer": item.layer}, item.created_at) for item in record.results]
@@ -145,20 +156,21 @@ def _record(value: Any, number: int, count: int, layers: int, budget: _Budget) -
     except InvalidDigest as error:
         raise InvalidRecords(f"cache record {number}: {error}") from error
     inputs = []
-    for links in _list(item.get("inputs") or [], f"inputs of cache record {number}", MAX_RECORDS):
+    for links in _list(_given(item, "inputs"), f"inputs of cache record {number}", MAX_RECORDS):
         found = _list(links, f"an input of cache record {number}", MAX_RECORDS)
         budget.take(len(found))
         if not found:
             raise InvalidRecords(f"cache record {number} has an input without links")
         inputs.append(tuple(_link(link, number, count) for link in found))
     results, chains = [], []
-    for result in _list(item.get("layers") or [], f"layers of cache record {number}", 100):
+    for result in _list(_given(item, "layers"), f"layers of cache record {number}", 100):
         known = _object(result, f"a result of cache record {number}")
         results.append(LayerResult(_number(known.get("layer", 0), layers, number), _time(known)))
-    for chain in _list(item.get("chains") or [], f"chains of cache record {number}", 100):
+    for chain in _list(_given(item, "chains"), f"chains of cache record {number}", 100):
         known = _object(chain, f"a result of cache record {number}")
-        numbers = _list(known.get("layers") or [], f"a chain of cache record {number}", layers)
-        chains.append(ChainResult(tuple(_number(layer, layers, number) for layer in numbers), _time(known)))
+        numbers = _list(_given(known, "layers"), f"a chain of cache record {number}", layers)
+        if numbers:  # a chain of nothing promises nothing
+            chains.append(ChainResult(tuple(_number(layer, layers, number) for layer in numbers), _time(known)))
     return Record(digest=digest, inputs=tuple(inputs), results=tuple(results), chains=tuple(chains))
 
 
@@ -184,9 +196,15 @@ def _number(value: Any, layers: int, number: int) -> int:
 
 def _time(value: dict[str, Any]) -> str:
     found = value.get("createdAt") or ""
-    if not isinstance(found, str) or len(found) > 40:
+    if not isinstance(found, str) or (found and not _TIME.fullmatch(found)):
         raise InvalidRecords("a cache record's createdAt is not a time")
     return found
+
+
+def _given(item: dict[str, Any], name: str) -> Any:
+    """Go reads an absent list and a null alike."""
+    found = item.get(name)
+    return [] if found is None else found
 
 
 def _list(value: Any, what: str, limit: int) -> list[Any]:

@@ -20,6 +20,11 @@ class LayerResult:
     layer: int
     created_at: str = ""
 
+    @property
+    def age(self) -> str:
+        """Sorts results by time, the newest last."""
+        return _age(self.created_at)
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ChainResult:
@@ -27,6 +32,16 @@ class ChainResult:
 
     layers: tuple[int, ...]
     created_at: str = ""
+
+    @property
+    def age(self) -> str:
+        """Sorts results by time, the newest last."""
+        return _age(self.created_at)
+
+
+def _age(created_at: str) -> str:
+    # A time of RFC 3339 in UTC sorts as text once the Z is gone: `…:00` stands before `…:00.5`, while `…:00Z` does not.
+    return created_at.removesuffix("Z")
 
 
 CacheResult = LayerResult | ChainResult

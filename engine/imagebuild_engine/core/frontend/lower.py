@@ -1,7 +1,8 @@
 """A Dockerfile → a graph and an image config (BuildKit's dockerfile2llb).
 
 Only the stages that the target rests on are lowered, each once, in the order of the file; so a stage always finds the
-stages that it uses. Images come pinned: where one is missing, all that are missing are named, and the caller comes again.
+stages that it uses. Images come pinned: where one is missing, all that are missing are named, and the caller comes
+again.
 """
 
 from collections.abc import Mapping
@@ -52,7 +53,9 @@ CONTEXT = "context"
 def lower(
     dockerfile: Dockerfile, options: BuildOptions, images: Mapping[Reference, PinnedImage]
 ) -> Lowered | NeedsImages:
-    """The graph of the target stage. `images` maps names as the Dockerfile has them, normalised. Raises DockerfileError."""
+    """The graph of the target stage. `images` maps names as the Dockerfile has them, normalised. Raises
+    DockerfileError.
+    """
     return _Lowering(dockerfile, options, images).run()
 
 
@@ -90,6 +93,8 @@ class _Lowering:
             platform=self.options.platform,
             history=tuple(state.history),
             steps=steps,
+            author=state.author,
+            base_layers=state.base_layers,
         )
 
     def _target(self) -> Stage:
@@ -216,7 +221,8 @@ class _Lowering:
         config = replace(config, working_dir=config.working_dir or "/")
         # An image without layers is an empty tree to BuildKit, too.
         edge = self._image_edge(reference) if image.layers else None
-        return StageState(self.dockerfile, stage, edge, env, config, list(image.config.history))
+        history = list(image.config.history)
+        return StageState(self.dockerfile, stage, edge, env, config, history, base_layers=len(image.layers))
 
     def _image_edge(self, reference: Reference) -> Edge:
         if reference not in self.sources:

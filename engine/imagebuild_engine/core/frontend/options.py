@@ -51,3 +51,6 @@ class Lowered:
     platform: Platform
     history: tuple[HistoryEntry, ...]
     steps: tuple[Vertex, ...]
+    author: str = ""
+    base_layers: int = 0
+    """How many of the image's layers are its base image's."""

@@ -28,6 +28,7 @@ class StageState:
     """Was there a CMD in this stage? ENTRYPOINT drops an inherited one."""
     no_cache: bool = False
     author: str = ""
+    base_layers: int = 0
     total: int = 0
     steps: list[Vertex] = field(default_factory=list)
 
@@ -40,7 +41,15 @@ class StageState:
     def inherited(self, stage: Stage) -> "StageState":
         """The beginning of a stage built FROM this one: state and ARGs come along, its steps do not count again."""
         return StageState(
-            self.dockerfile, stage, self.edge, self.env.copy(), self.config, list(self.history), list(self.args)
+            self.dockerfile,
+            stage,
+            self.edge,
+            self.env.copy(),
+            self.config,
+            list(self.history),
+            list(self.args),
+            author=self.author,
+            base_layers=self.base_layers,
         )
 
     @property

@@ -1,6 +1,7 @@
 """How an op is keyed: its digest, and for each input what of it counts (solver/llbsolver/ops, CacheMap).
 
-The digests are of Go's JSON of BuildKit's protobuf messages: members that are zero vanish, the order is that of the struct
+The digests are of Go's JSON of BuildKit's protobuf messages: members that are zero vanish, the order is that of
+the struct
 fields. Quoted structs: ExecOp, Meta, Mount, FileActionCopy, FileActionMkDir, ChownOpt in solver/pb/ops.proto.
 """
 
@@ -21,6 +22,7 @@ from .ops import (
     LocalSource,
     MkdirAction,
     Mount,
+    MountKind,
     Op,
     Owner,
     UserById,
@@ -53,19 +55,22 @@ def cache_map(op: Op) -> CacheMap:
         case LocalSource():
             return CacheMap(digests=(), inputs=())
         case ExecOp():
-            return CacheMap(digests=(Digest.of(exec_text(op)),), inputs=_exec_inputs(op))
+            return CacheMap(digests=(Digest.of(op_text(op)),), inputs=_exec_inputs(op))
         case FileOp():
             count = input_count(op)
-            return CacheMap(digests=(Digest.of(file_text(op)),), inputs=tuple(_file_input(op, n) for n in range(count)))
+            return CacheMap(digests=(Digest.of(op_text(op)),), inputs=tuple(_file_input(op, n) for n in range(count)))
+
+
+def op_text(op: ExecOp | FileOp) -> bytes:
+    """The text whose digest is the op's. (An image has two such texts and a local directory has none.)"""
+    return _exec_text(op) if isinstance(op, ExecOp) else _file_text(op)
 
 
 def input_count(op: FileOp) -> int:
-    """How many inputs a file op has: one more than the highest input number that is not an earlier action's result."""
-    numbers = [number for action in op.actions for number in _inputs_of(action)]
-    results = len(op.actions) - 1
-    # Results of earlier actions are numbered after the inputs; the chain of actions uses each of them once.
-    highest = max(numbers, default=SCRATCH)
-    return highest + 1 - results if results and highest >= results else highest + 1
+    """How many inputs a file op has. Its actions are a chain, so the second one works on number `inputs`."""
+    if len(op.actions) > 1:
+        return op.actions[1].input
+    return 1 + max((number for action in op.actions for number in _inputs_of(action)), default=SCRATCH)
 
 
 def _inputs_of(action: CopyAction | MkdirAction) -> tuple[int, ...]:
@@ -88,6 +93,7 @@ def chain_id(diff_ids: tuple[Digest, ...]) -> Digest | None:
 
 
 def _platform(platform: Platform) -> dict[str, Any]:
+    platform = platform.normalized()
     value: dict[str, Any] = {"OS": platform.os, "Arch": platform.architecture}
     if platform.variant:
         value["Variant"] = platform.variant
@@ -98,7 +104,7 @@ def _platform(platform: Platform) -> dict[str, Any]:
     return value
 
 
-def exec_text(op: ExecOp) -> bytes:
+def _exec_text(op: ExecOp) -> bytes:
     """What is hashed for a RUN step (ops/exec.go)."""
     meta: dict[str, Any] = {}
     if op.args:
@@ -126,14 +132,15 @@ def _only_root(mounts: tuple[Mount, ...]) -> bool:
 
 
 def _mount(mount: Mount) -> dict[str, Any]:
+    if mount.kind is not MountKind.BIND:
+        # Their options are part of the key: without them, different steps would share one.
+        raise ValueError(f"not supported yet: RUN --mount=type={mount.kind.name.lower()}")
     value: dict[str, Any] = {"input": mount.input} if mount.input else {}
     value["dest"] = mount.destination
     if mount.output:
         value["output"] = mount.output
     if mount.readonly:
         value["readonly"] = True
-    if mount.kind:
-        value["mountType"] = int(mount.kind)
     return value
 
 
@@ -143,7 +150,10 @@ def _exec_inputs(op: ExecOp) -> tuple[InputKey, ...]:
     keys = []
     for number in range(count):
         mounts = [mount for mount in op.mounts if mount.input == number]
-        paths = [posixpath.join("/", mount.selector.lstrip("/")) for mount in mounts]
+        if not mounts:
+            keys.append(InputKey(selector=None, content=None))
+            continue
+        paths = [posixpath.normpath("/" + mount.selector.lstrip("/")) for mount in mounts]
         last = mounts[-1]
         readable = last.destination != "/" and (last.output == SCRATCH or last.readonly or paths[-1] == "/")
         content = None
@@ -155,7 +165,7 @@ def _exec_inputs(op: ExecOp) -> tuple[InputKey, ...]:
     return tuple(keys)
 
 
-def file_text(op: FileOp) -> bytes:
+def _file_text(op: FileOp) -> bytes:
     """What is hashed for COPY, ADD and WORKDIR (ops/file.go)."""
     count = input_count(op)
     actions = [base64.b64encode(go_json(_action(action, count))).decode() for action in op.actions]
@@ -230,16 +240,16 @@ def _file_input(op: FileOp, number: int) -> InputKey:
     if any(action.input == number for action in op.actions):
         return InputKey(selector=None, content=None)
     copies = [action for action in op.actions if isinstance(action, CopyAction) and action.source_input == number]
-    paths = [action.source for action in copies]
-    names = [owner for action in op.actions for owner in _owner_files(action.owner, number)]
+    names = [name for action in op.actions for name in _owner_files(action.owner, number)]
+    paths = [action.source for action in copies] + names
+    if not paths:
+        return InputKey(selector=None, content=None)
     selectors = tuple(
         ContentSelector(path=action.source, wildcard=action.allow_wildcard, follow_links=action.follow_symlink)
         for action in copies
     )
-    selectors += tuple(ContentSelector(path=path, follow_links=False) for path in names)
-    return InputKey(
-        selector=selector_of(sorted({*paths, *names}, reverse=True)), content=ContentRequest(selectors=selectors)
-    )
+    selectors += tuple(ContentSelector(path=path) for path in names)
+    return InputKey(selector=selector_of(sorted(paths, reverse=True)), content=ContentRequest(selectors=selectors))
 
 
 def _owner_files(chown: Chown | None, number: int) -> list[str]:

@@ -16,7 +16,8 @@ _NEEDS_ESCAPE = re.compile("[<>&\u2028\u2029]")
 def go_json(value: object) -> bytes:
     """Compact JSON of dicts (in their own order), lists, strings, integers, booleans and None, as Go marshals it.
 
-    Strings must be valid UTF-8 (lone surrogates raise UnicodeEncodeError, as Go would refuse them in a protobuf string).
+    Strings must be valid UTF-8 (lone surrogates raise UnicodeEncodeError, as Go would refuse them in a protobuf
+    string).
     Floats are refused: Go and Python print them differently, and no key contains one.
     """
     _refuse_floats(value)

@@ -1,4 +1,5 @@
-"""The image config (image spec, config.md, and docker's extensions to it), read tolerantly and written as BuildKit does.
+"""The image config (image spec, config.md, and docker's extensions to it), read tolerantly and written as BuildKit
+does.
 
 BuildKit writes the config through a Go map, so its keys come out sorted by name; its inner objects keep the order of
 Go's struct fields. A config that we read and write again unchanged keeps its bytes, which is what makes a full cache

@@ -1,8 +1,10 @@
 """Which step is a hit, from where; which must run.
 
-Theory of operation. Every vertex goes through two stages, each a task that is started once and awaited by whoever needs it:
+Theory of operation. Every vertex goes through two stages, each a task that is started once and awaited by whoever
+needs it:
 
-*matched*: which records of each cache source describe this very step on these very inputs. First by definition: the op's
+*matched*: which records of each cache source describe this very step on these very inputs. First by definition:
+the op's
 key, with links to records that match its inputs. If that finds nothing and the op reads content (COPY), by content:
 the input's result is asked for, what is read of it is hashed, and that key is tried too. Nothing is wasted by that: a
 step that no definition finds would need its inputs anyway.
@@ -14,7 +16,8 @@ A matched record without a result (a step of another stage) is no hit by itself,
 so it need not run as long as nobody asks for its tree. That is what keeps hits lazy: the target's result is asked for,
 and everything else only as far as something needs it.
 
-The solver knows no op: keys come from a CacheMap, effects from a Worker. It never mixes sources in one chain: a record of
+The solver knows no op: keys come from a CacheMap, effects from a Worker. It never mixes sources in one chain: a
+record of
 source 2 can only be reached through records of source 2, but each step may take its result from another source.
 """
 

@@ -13,7 +13,8 @@ R = TypeVar("R")
 class Worker(Protocol[R]):
     """What the solver asks for. `R` is a result that the solver never looks into: a tree, lazy or not.
 
-    A story: the solver finds step 1 in a cache source and calls `load`; the answer may be a chain of layers that nobody has pulled.
+    A story: the solver finds step 1 in a cache source and calls `load`; the answer may be a chain of layers that
+    nobody has pulled.
     Step 2 copies files of another tree, so it calls `digest`, which may have to pull. Step 3 is nowhere, so it calls
     `execute` with the results of its inputs.
     """

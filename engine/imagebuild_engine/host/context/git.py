@@ -40,7 +40,7 @@ class GitCheckout:
 
 
 async def checkout(
-    url: str, revision: str, *, depth: int, directory: Path, timeout: float = 600.0, allow_local: bool = False
+    url: str, revision: str, *, depth: int, directory: Path, seconds: float = 600.0, allow_local: bool = False
 ) -> GitCheckout:
     """Fetch `revision` (branch, tag, full ref or commit) of the repository into `directory`. Raises GitFailed.
 
@@ -48,7 +48,7 @@ async def checkout(
     """
     _check(url, revision, allow_local)
     directory.mkdir(parents=True)
-    runner = _Git(directory, timeout, _PROTOCOLS + (":file" if allow_local else ""))
+    runner = _Git(directory, seconds, _PROTOCOLS + (":file" if allow_local else ""))
     await runner.run("init", "--quiet", "--initial-branch=build", ".")
     await runner.run("remote", "add", "origin", url)
     shallow = () if depth == 0 else (f"--depth={depth}",)

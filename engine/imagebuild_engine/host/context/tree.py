@@ -10,12 +10,12 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...core.cache import DescribedTree, TreeEntry, entry_header
+from ...core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
 from ...core.oci import Digest
 from ..rootfs import hash_file
 
 _MAX_DEPTH = 4096
-_TYPEFLAGS = {
+_TYPEFLAGS: dict[int, tuple[EntryKind, str]] = {
     stat.S_IFREG: ("file", "0"),
     stat.S_IFDIR: ("dir", "5"),
     stat.S_IFLNK: ("symlink", "2"),
@@ -84,9 +84,10 @@ class ContextTree:
     def _entry(self, item: tuple[str, os.stat_result]) -> TreeEntry:
         path, status = item
         # A socket has no type flag of its own and is hashed like an empty file (filehash.go).
-        kind, typeflag = _TYPEFLAGS.get(stat.S_IFMT(status.st_mode), ("socket", "0"))
+        socket: tuple[EntryKind, str] = ("socket", "0")
+        kind, typeflag = _TYPEFLAGS.get(stat.S_IFMT(status.st_mode), socket)
         full = self.root / path
-        linkname = os.readlink(full) if kind == "symlink" else ""
+        linkname = os.fspath(full.readlink()) if kind == "symlink" else ""
         device = kind in ("char", "block")
         header = entry_header(
             mode=0o777 if kind == "symlink" else stat.S_IMODE(status.st_mode),

@@ -141,6 +141,12 @@ class RegistryClient:
         """
         return await Upload(self._transport, ref, descriptor, source).push(mount_from)
 
+    async def find_blob(
+        self, ref: Reference, descriptor: Descriptor, *, mount_from: Sequence[str] = ()
+    ) -> PushOutcome | None:
+        """As `push_blob`, but without bytes to send: None if the repository neither has nor could mount it."""
+        return await Upload(self._transport, ref, descriptor, b"").find(mount_from)
+
     async def push_manifest(self, ref: Reference, data: bytes, media_type: str) -> Descriptor:
         """Stores a manifest under the reference's digest, else its tag. Its blobs must be there."""
         digest = ref.digest or Digest.of(data)

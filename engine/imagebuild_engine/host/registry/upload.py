@@ -45,12 +45,19 @@ class Upload:
         self._scopes: tuple[str, ...] = (f"repository:{ref.repository}:pull,push",)
         self._chunk = CHUNK
 
-    async def push(self, mount_from: Sequence[str]) -> PushOutcome:
+    async def find(self, mount_from: Sequence[str]) -> PushOutcome | None:
+        """There already, or now that it is mounted; None if it has to be sent."""
         if await self._exists():
             return "existed"
         for repository in dict.fromkeys(mount_from):
             if repository != self._ref.repository and await self._mount(repository):
                 return "mounted"
+        return None
+
+    async def push(self, mount_from: Sequence[str]) -> PushOutcome:
+        found = await self.find(mount_from)
+        if found is not None:
+            return found
         with ExitStack() as stack:
             source = self._source
             file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else stack.enter_context(source.open("rb"))

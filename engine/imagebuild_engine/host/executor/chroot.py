@@ -1,0 +1,71 @@
+"""Steps by chroot, where nothing may be mounted: real users and the whole tree, but no /proc and no isolation.
+
+The files that a mount would cover (resolv.conf, hosts) and the devices that nearly everything needs are put into the
+tree for the time of the step.
+"""
+
+import asyncio
+from pathlib import Path
+
+from ..rootfs import Owner, Tree
+from .environment import HOSTS, RESOLV_CONF, environment, find_executable, hosts_file, resolv_conf
+from .errors import ExecutorUnavailable, NotPossibleHere
+from .process import Network, Output, Process
+from .stubs import Stubs
+from .supervised import run_supervised
+
+_DEVICES = (
+    (b"dev/null", 1, 3),
+    (b"dev/zero", 1, 5),
+    (b"dev/full", 1, 7),
+    (b"dev/random", 1, 8),
+    (b"dev/urandom", 1, 9),
+)
+
+
+class ChrootExecutor:
+    """`grace`: seconds between SIGTERM and SIGKILL when a step is cancelled or too slow."""
+
+    name = "chroot"
+
+    def __init__(self, *, grace: float = 3.0, pids_limit: int = 4096) -> None:
+        self._grace = grace
+        self._pids_limit = pids_limit
+
+    def __repr__(self) -> str:
+        return "<ChrootExecutor>"
+
+    async def run(self, root: Path, process: Process, output: Output) -> int:
+        if process.network is Network.NONE:
+            raise NotPossibleHere(self.name, "a step without network (--network=none)")
+        try:
+            tree = Tree(root)
+        except OSError as error:
+            raise ExecutorUnavailable(self.name, f"{root}: {error.strerror}") from error
+        with tree:
+            executable = find_executable(tree, process)
+            tree.make_directories(process.cwd, 0o755, Owner(0, 0))
+            with Stubs(tree) as stubs:
+                await asyncio.to_thread(_furnish, stubs, process)
+                spec = {
+                    "args": list(process.args),
+                    "executable": executable,
+                    "env": list(environment(process)),
+                    "cwd": process.cwd,
+                    "root": str(root),
+                    "uid": process.user.uid,
+                    "gid": process.user.gid,
+                    "groups": [process.user.gid, *process.user.groups],
+                    "processes": process.pids_limit or self._pids_limit,
+                }
+                return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)
+
+
+def _furnish(stubs: Stubs, process: Process) -> None:
+    stubs.put(RESOLV_CONF, resolv_conf())
+    stubs.put(HOSTS, hosts_file(process))
+    for path, major, minor in _DEVICES:
+        if not stubs.put_device(path, major, minor) and path == b"dev/null":
+            # Better a file that swallows what is written, and is thrown away, than "cannot create /dev/null".
+            stubs.put(path, b"", 0o666)
+    stubs.ready()

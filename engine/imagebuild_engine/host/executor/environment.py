@@ -1,0 +1,71 @@
+"""What a process finds around it: variables, resolv.conf, hosts; and which file its first argument names."""
+
+import posixpath
+import stat
+
+from ..rootfs import Tree
+from .errors import ExecutableMissing, NotExecutable
+from .process import Process
+
+RESOLV_CONF, HOSTS = b"etc/resolv.conf", b"etc/hosts"
+
+_HOSTS = """\
+127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+fe00::0\tip6-localnet
+ff00::0\tip6-mcastprefix
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+"""
+_RESOLV_CONF_LIMIT = 1 << 16
+
+
+def environment(process: Process) -> tuple[str, ...]:
+    """The variables, each name once with its last value, and HOME where the step does not say it (as runc does)."""
+    found: dict[str, str] = {}
+    for item in process.env:
+        name, _, value = item.partition("=")
+        found[name] = value
+    found.setdefault("HOME", process.user.home)
+    return tuple(f"{name}={value}" for name, value in found.items())
+
+
+def hosts_file(process: Process) -> bytes:
+    extra = [f"{address}\t{name}\n" for name, address in process.extra_hosts]
+    return "".join([_HOSTS, f"127.0.0.1\t{process.hostname}\n", *extra]).encode()
+
+
+def resolv_conf() -> bytes:
+    """The surroundings' own: steps share their network. Empty where there is none."""
+    try:
+        with open("/etc/resolv.conf", "rb") as file:
+            return file.read(_RESOLV_CONF_LIMIT)
+    except OSError:
+        return b""
+
+
+def find_executable(tree: Tree, process: Process) -> str:
+    """The path of the executable inside the tree. Raises ExecutableMissing, NotExecutable.
+
+    Looked up before anything starts: every runtime words the error differently, and none of them for users.
+    """
+    name = process.args[0] if process.args else ""
+    if not name:
+        raise ExecutableMissing(name)
+    if "/" in name:
+        candidates, path = [posixpath.join(process.cwd, name)], None
+    else:
+        path = next((item[5:] for item in reversed(process.env) if item.startswith("PATH=")), "")
+        candidates = [posixpath.join(process.cwd, part, name) for part in path.split(":") if part]
+    refused = None
+    for candidate in candidates:
+        try:
+            found = tree.stat(candidate)
+        except OSError:
+            continue
+        if stat.S_ISREG(found.st_mode) and found.st_mode & 0o111:
+            return candidate
+        refused = "it is a directory" if stat.S_ISDIR(found.st_mode) else "permission denied (no execute bit)"
+    if refused is not None and path is None:
+        raise NotExecutable(name, refused)
+    raise ExecutableMissing(name, path)

@@ -1,0 +1,213 @@
+"""Steps by an OCI runtime: namespaces, fresh /proc and /dev, masked paths, docker's capabilities.
+
+A run is: executable looked up → mount points made in the tree → bundle (config.json, files to bind) → `runtime run` →
+container deleted → mount points taken out again. With a pid namespace the step's first process takes all others with it
+when it ends; without one (no fresh proc here) the supervisor sees to that.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from ..rootfs import Owner, Tree
+from .environment import HOSTS, RESOLV_CONF, environment, find_executable, hosts_file, resolv_conf
+from .errors import ExecutableMissing, ExecutorError, ExecutorUnavailable, NotExecutable, StartFailed
+from .oci_spec import Surroundings, make_config
+from .process import Output, Process
+from .runtime import Runtime
+from .stubs import Stubs
+from .subprocesses import attend, uninterrupted
+from .supervised import run_supervised
+
+_MOUNT_POINTS = (b"proc", b"dev", b"sys")
+_LOG_LIMIT = 1 << 16
+
+
+class OciExecutor:
+    """`directory` holds bundles and the runtime's state. `grace`: seconds between SIGTERM and SIGKILL."""
+
+    name = "oci"
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        directory: Path | str,
+        *,
+        surroundings: Surroundings,
+        grace: float = 3.0,
+        pids_limit: int = 16384,
+    ) -> None:
+        self._runtime = runtime
+        self._directory = Path(directory)
+        self._surroundings = surroundings
+        self._grace = grace
+        self._pids_limit = pids_limit
+
+    def __repr__(self) -> str:
+        return f"<OciExecutor {self._runtime.kind} {self._runtime.version}>"
+
+    async def run(self, root: Path, process: Process, output: Output) -> int:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        bundle = Path(tempfile.mkdtemp(prefix="run-", dir=self._directory))
+        try:
+            with Tree(root) as tree:
+                # The path that was found goes to the runtime, the name as written stays argument zero where it can.
+                executable = find_executable(tree, process)
+                tree.make_directories(process.cwd, 0o755, Owner(0, 0))
+                with Stubs(tree) as stubs:
+                    for path in _MOUNT_POINTS:
+                        stubs.mount_point(path, directory=True)
+                    name = f"imagebuild-{uuid.uuid4().hex[:16]}"
+                    self._write_bundle(bundle, name, root, process, stubs)
+                    stubs.ready()
+                    return await self._run(bundle, name, process, executable, output)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
+
+    def _write_bundle(self, bundle: Path, name: str, root: Path, process: Process, stubs: Stubs) -> None:
+        files = []
+        for file, path, content in (
+            ("resolv.conf", RESOLV_CONF, resolv_conf()),
+            ("hosts", HOSTS, hosts_file(process)),
+        ):
+            place = bundle / file
+            place.write_bytes(content)
+            place.chmod(0o644)
+            files.append((place, stubs.mount_point(path, directory=False)))
+        bundle.chmod(0o711)
+        config = make_config(
+            process,
+            env=environment(process),
+            root=root,
+            name=name,
+            files=tuple(files),
+            surroundings=self._surroundings,
+            pids_limit=process.pids_limit or self._pids_limit,
+        )
+        (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    async def _run(self, bundle: Path, name: str, process: Process, executable: str, output: Output) -> int:
+        log = bundle / "log.json"
+        command = self._runtime.command(self._directory / "state", log, cgroups=self._surroundings.cgroups)
+        run = [*command, "run", "--bundle", str(bundle), name]
+        try:
+            if self._surroundings.fresh_proc:
+                code = await self._run_alone(command, run, name, process, output)
+            else:
+                code = await self._run_below_supervisor(run, process, output)
+        finally:
+            # `run` deletes the container when it ends; not if it was killed.
+            if (self._directory / "state" / name).exists():
+                await uninterrupted(_call([*command, "delete", "--force", name]))
+        self._raise_from_log(log, process, executable)
+        return code
+
+    async def _run_alone(
+        self, command: Sequence[str], run: Sequence[str], name: str, process: Process, output: Output
+    ) -> int:
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *run,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=_RUNTIME_ENV,
+                cwd="/",
+                start_new_session=True,  # a terminal's Ctrl-C is for us to pass on
+            )
+        except OSError as error:
+            raise ExecutorUnavailable(self.name, f"{run[0]}: {error.strerror}") from error
+
+        async def kill() -> None:
+            for signal, seconds in (("TERM", self._grace), ("KILL", 10.0)):
+                await _call([*command, "kill", name, signal])
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(child.wait()), seconds)
+                    return
+            with suppress(ProcessLookupError):
+                child.kill()
+
+        code = await attend(child, output, timeout=process.timeout, kill=kill)
+        return code if code >= 0 else 128 - code
+
+    async def _run_below_supervisor(self, run: Sequence[str], process: Process, output: Output) -> int:
+        spec = {
+            "args": list(run),
+            "executable": run[0],
+            "env": [f"{key}={value}" for key, value in _RUNTIME_ENV.items()],
+            "cwd": "/",
+            "root": None,
+            "uid": None,
+            "gid": None,
+            "groups": None,
+            "processes": 0,
+        }
+        return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)
+
+    def _raise_from_log(self, log: Path, process: Process, executable: str) -> None:
+        """The runtime's own errors are in its log; a step that merely fails writes none there."""
+        message = _last_error(log)
+        if message:
+            raise _translate(self.name, message, process.args[0], executable)
+
+
+_RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+def _last_error(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            lines = file.read(_LOG_LIMIT).splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.get("level") in {"error", "fatal"}:
+            return str(entry.get("msg", ""))
+    return ""
+
+
+def _translate(executor: str, message: str, name: str, executable: str) -> ExecutorError:
+    lowered = message.lower()
+    if "exec format error" in lowered:
+        return NotExecutable(name, "exec format error (another architecture, or a script without #!)")
+    if "executable file" in lowered and "not found" in lowered:
+        return ExecutableMissing(name)
+    if "exec" in lowered and executable.lower() in lowered and "no such file" in lowered:
+        return NotExecutable(name, "its interpreter is not in the image")
+    if "exec" in lowered and "permission denied" in lowered and name.lower() in lowered:
+        return NotExecutable(name, "permission denied")
+    if "argument list too long" in lowered:
+        return StartFailed(name, "arguments and environment are too long")
+    return ExecutorUnavailable(executor, message)
+
+
+async def _call(command: Sequence[str]) -> None:
+    """A call of the runtime whose failure means that there was nothing to do."""
+    with suppress(OSError, TimeoutError):
+        child = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_RUNTIME_ENV,
+        )
+        try:
+            await asyncio.wait_for(child.wait(), 20)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+
+
+def surroundings_with(base: Surroundings, runtime: Runtime, profile: dict[str, object]) -> Surroundings:
+    """The filter is set only where the runtime can: one built without seccomp refuses to start with it."""
+    return replace(base, seccomp=profile) if runtime.seccomp else base

@@ -1,0 +1,62 @@
+"""What is run, where its output goes, and the seam behind which it is run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from ..rootfs import User
+
+
+class Network(StrEnum):
+    """What a step may reach. HOST is whatever the surroundings (the machine, the pod) have."""
+
+    HOST = "host"
+    NONE = "none"
+
+
+class Stream(StrEnum):
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+Output = Callable[[Stream, bytes], None]
+"""Gets one line at a time, without its line feed, in the loop's thread. Lines beyond 64 KiB come in parts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One step's process. `env` is all that it gets, in this order; a later name wins over an earlier one."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    cwd: str = "/"
+    user: User = User()  # noqa: RUF009 (a frozen value)
+    network: Network = Network.HOST
+    hostname: str = "buildkitsandbox"
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    """Pairs of name and address for /etc/hosts."""
+    timeout: float | None = None
+    """Seconds until the whole process tree is killed and StepTimedOut raised."""
+    pids_limit: int | None = None
+    """How many processes the step may have at once; None is the executor's default."""
+
+
+class Executor(Protocol):
+    """Runs processes in trees. Several may run at once, each in a tree of its own.
+
+    Cancelling the task that awaits `run` ends the step's whole process tree (SIGTERM, after a grace period SIGKILL)
+    before CancelledError leaves `run`. Whatever the step left running is gone when `run` returns; nothing stays
+    mounted, and nothing that the executor put into the tree stays there.
+    """
+
+    name: str
+
+    async def run(self, root: Path, process: Process, output: Output) -> int:
+        """The exit code; 128 + n for a process that died of signal n.
+
+        Raises StartFailed (ExecutableMissing, NotExecutable) if it could not be started, StepTimedOut,
+        NotPossibleHere for what this executor cannot do, ExecutorUnavailable if the executor itself is at fault.
+        """
+        ...

@@ -1,0 +1,347 @@
+"""What every executor must do. A kind of executor is tested by a subclass that says how it is made."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from imagebuild_engine.host.executor import (
+    ExecutableMissing,
+    Executor,
+    NotExecutable,
+    Process,
+    StepTimedOut,
+    Stream,
+)
+from imagebuild_engine.host.rootfs import User, scan
+
+from tests.support.root import busybox
+
+PATH = "PATH=/usr/local/bin:/bin"
+_APPLETS = ("sh", "ls", "cat", "id", "sleep", "touch", "rm", "env", "pwd", "grep", "setsid", "head", "yes", "stat", "tty")
+
+
+def sh(script: str, **options: object) -> Process:
+    return Process(args=("sh", "-c", script), env=(PATH,), **options)  # type: ignore[arg-type]
+
+
+class Said:
+    """Collects output."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[Stream, bytes]] = []
+
+    def __call__(self, stream: Stream, line: bytes) -> None:
+        self.lines.append((stream, line))
+
+    @property
+    def out(self) -> list[str]:
+        return [line.decode() for stream, line in self.lines if stream is Stream.STDOUT]
+
+    @property
+    def err(self) -> list[str]:
+        return [line.decode() for stream, line in self.lines if stream is Stream.STDERR]
+
+
+def running(marker: str) -> list[str]:
+    """Command lines of processes with the marker in them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_bytes()
+                state = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            except OSError:
+                continue
+            if marker.encode() in command and state != b"Z":
+                found.append(command.replace(b"\0", b" ").decode())
+    return found
+
+
+class ExecutorSuite:
+    def make(self, directory: Path) -> Executor:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def executor(self, tmp_path: Path) -> Iterator[Executor]:
+        mounts = Path("/proc/self/mounts").read_text()
+        yield self.make(tmp_path / "executor")
+        assert str(tmp_path) not in Path("/proc/self/mounts").read_text(), "something is still mounted"
+        del mounts
+        left = [path for path in (tmp_path / "executor").rglob("*") if path.name not in {"state"}]
+        assert left == [], "the executor left files"
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        root = tmp_path / "tree" / "1"
+        (root / "bin").mkdir(parents=True)
+        shutil.copy(busybox(), root / "bin/busybox")
+        for name in _APPLETS:
+            (root / "bin" / name).symlink_to("busybox")
+        (root / "etc").mkdir()
+        (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
+        (root / "tmp").mkdir()
+        (root / "tmp").chmod(0o1777)
+        return root
+
+    async def output_of(self, executor: Executor, root: Path, process: Process) -> list[str]:
+        said = Said()
+        code = await executor.run(root, process, said)
+        assert code == 0, said.lines
+        return said.out
+
+    # --- ends --------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("code", [0, 1, 42, 127, 255])
+    async def test_the_exit_code_is_the_steps(self, executor: Executor, root: Path, code: int) -> None:
+        assert await executor.run(root, sh(f"exit {code}"), Said()) == code
+
+    async def test_death_by_a_signal_is_128_and_its_number(self, executor: Executor, root: Path) -> None:
+        assert await executor.run(root, sh("sh -c 'kill -9 $$'; exit $?"), Said()) == 137
+
+    # --- what it finds -----------------------------------------------------------------------------------------
+
+    async def test_the_environment_is_exactly_what_was_said(
+        self, executor: Executor, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("IMAGEBUILD_SECRET_OF_THE_ENGINE", "must not leak")
+        process = Process(args=("env",), env=(PATH, "A=1", "B=x = y", "A=2", "EMPTY="))
+        assert sorted(await self.output_of(executor, root, process)) == sorted(
+            [PATH, "A=2", "B=x = y", "EMPTY=", "HOME=/root"]
+        )
+
+    async def test_home_is_the_users_unless_it_was_said(self, executor: Executor, root: Path) -> None:
+        app = User(1000, 1000, (), "/home/app")
+        assert await self.output_of(executor, root, sh("echo $HOME", user=app)) == ["/home/app"]
+        process = Process(args=("sh", "-c", "echo $HOME"), env=(PATH, "HOME=/other"), user=app)
+        assert await self.output_of(executor, root, process) == ["/other"]
+
+    async def test_no_descriptor_but_the_three(self, executor: Executor, root: Path, tmp_path: Path) -> None:
+        leaked = os.open(tmp_path, os.O_RDONLY)
+        os.set_inheritable(leaked, True)
+        try:
+            script = "for fd in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do"
+            script += " if (: >&$fd) 2>/dev/null; then echo $fd; fi; done"
+            assert set(await self.output_of(executor, root, sh(script))) <= {"0", "1", "2"}
+        finally:
+            os.close(leaked)
+
+    async def test_stdin_is_empty_and_no_terminal(self, executor: Executor, root: Path) -> None:
+        assert await self.output_of(executor, root, sh("cat; tty || true; echo end")) == ["not a tty", "end"]
+
+    async def test_the_working_directory_is_made_if_it_is_missing(self, executor: Executor, root: Path) -> None:
+        assert await self.output_of(executor, root, sh("pwd; touch here", cwd="/new/deep")) == ["/new/deep"]
+        assert (root / "new/deep/here").exists()
+
+    async def test_it_runs_as_the_user_with_the_groups(self, executor: Executor, root: Path) -> None:
+        user = User(1000, 1001, (27, 100), "/home/app")
+        said = await self.output_of(executor, root, sh("id -u; id -g; id -G; touch /tmp/mine", user=user))
+        assert said[:2] == ["1000", "1001"]
+        assert set(said[2].split()) == {"1001", "27", "100"}
+        found = (root / "tmp/mine").stat()
+        assert (found.st_uid, found.st_gid) == (1000, 1001)
+
+    async def test_files_are_made_with_the_usual_umask(self, executor: Executor, root: Path) -> None:
+        old = os.umask(0o077)
+        try:
+            await executor.run(root, sh("touch /f"), Said())
+        finally:
+            os.umask(old)
+        assert (root / "f").stat().st_mode & 0o777 == 0o644
+
+    async def test_dns_works_as_outside_and_hosts_has_localhost(self, executor: Executor, root: Path) -> None:
+        script = "cat /etc/resolv.conf; echo ---; cat /etc/hosts"
+        said = await self.output_of(executor, root, sh(script, extra_hosts=(("registry.test", "10.0.0.7"),)))
+        split = said.index("---")
+        assert said[:split] == Path("/etc/resolv.conf").read_text().splitlines()
+        assert "127.0.0.1\tlocalhost" in said[split:]
+        assert "10.0.0.7\tregistry.test" in said[split:]
+
+    async def test_dev_null_swallows(self, executor: Executor, root: Path) -> None:
+        assert await self.output_of(executor, root, sh("echo lost > /dev/null; cat < /dev/null; echo end")) == ["end"]
+
+    # --- what it leaves ----------------------------------------------------------------------------------------
+
+    async def test_nothing_of_the_executors_stays_in_the_tree(self, executor: Executor, root: Path) -> None:
+        before = {entry.path: (entry.mode, entry.mtime_ns) for entry in scan(root)}
+        assert await executor.run(root, sh("true"), Said()) == 0
+        assert {entry.path: (entry.mode, entry.mtime_ns) for entry in scan(root)} == before
+
+    async def test_the_steps_own_changes_keep_their_times(self, executor: Executor, root: Path) -> None:
+        before = (root / "etc").stat().st_mtime_ns
+        assert await executor.run(root, sh("touch /etc/made-by-the-step; mkdir -p /proc/x /dev/y || true"), Said()) == 0
+        assert (root / "etc").stat().st_mtime_ns > before
+        assert (root / "etc/made-by-the-step").exists()
+
+    async def test_the_images_own_resolv_conf_comes_back(self, executor: Executor, root: Path) -> None:
+        (root / "etc/resolv.conf").write_text("# the image's own\n")
+        (root / "etc/hosts").symlink_to("../run/hosts")
+        before = (root / "etc/resolv.conf").stat()
+        times = (root / "etc").stat().st_mtime_ns
+        await executor.run(root, sh("cat /etc/resolv.conf /etc/hosts; true"), Said())
+        after = (root / "etc/resolv.conf").stat()
+        assert (root / "etc/resolv.conf").read_text() == "# the image's own\n"
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert os.readlink(root / "etc/hosts") == "../run/hosts"
+        assert not (root / "run").exists()
+        assert (root / "etc").stat().st_mtime_ns == times
+
+    async def test_a_tree_without_etc_keeps_none(self, executor: Executor, root: Path) -> None:
+        shutil.rmtree(root / "etc")
+        await executor.run(root, sh("true"), Said())
+        assert sorted(path.name for path in root.iterdir()) == ["bin", "tmp"]
+
+    async def test_links_of_the_tree_do_not_lead_the_executor_out(
+        self, executor: Executor, root: Path, tmp_path: Path
+    ) -> None:
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        shutil.rmtree(root / "etc")
+        (root / "etc").symlink_to(outside)
+        (root / "work").symlink_to(outside)
+        await executor.run(root, sh("touch /work/x; true", cwd="/work/deeper"), Said())
+        assert list(outside.iterdir()) == []
+
+    # --- starting ----------------------------------------------------------------------------------------------
+
+    async def test_a_missing_executable_is_named(self, executor: Executor, root: Path) -> None:
+        with pytest.raises(ExecutableMissing, match='"nonesuch".*not found in PATH'):
+            await executor.run(root, Process(args=("nonesuch",), env=(PATH,)), Said())
+        with pytest.raises(ExecutableMissing, match="/bin/nonesuch"):
+            await executor.run(root, Process(args=("/bin/nonesuch",), env=(PATH,)), Said())
+
+    async def test_path_is_searched_inside_the_tree_in_order(self, executor: Executor, root: Path) -> None:
+        (root / "usr/local/bin").mkdir(parents=True)
+        program = root / "usr/local/bin/tool"
+        program.write_text("#!/bin/sh\necho local $0\n")
+        program.chmod(0o755)
+        (root / "bin/tool").write_text("#!/bin/sh\necho bin\n")
+        (root / "bin/tool").chmod(0o755)
+        process = Process(args=("tool",), env=(PATH,))
+        assert await self.output_of(executor, root, process) == ["local /usr/local/bin/tool"]
+        program.chmod(0o644)
+        assert await self.output_of(executor, root, process) == ["bin"]
+
+    async def test_an_executable_may_be_given_relative_to_the_working_directory(
+        self, executor: Executor, root: Path
+    ) -> None:
+        process = Process(args=("./sh", "-c", "pwd"), env=(PATH,), cwd="/bin")
+        assert await self.output_of(executor, root, process) == ["/bin"]
+
+    async def test_what_the_kernel_will_not_run_says_why(self, executor: Executor, root: Path) -> None:
+        (root / "bin/garbage").write_bytes(b"\x7fELF\x02\x01\x01" + bytes(200))
+        (root / "bin/garbage").chmod(0o755)
+        (root / "bin/orphan").write_text("#!/no/such/interpreter\n")
+        (root / "bin/orphan").chmod(0o755)
+        (root / "bin/plain").write_text("text")
+        with pytest.raises(NotExecutable, match="exec format error"):
+            await executor.run(root, Process(args=("garbage",), env=(PATH,)), Said())
+        with pytest.raises(NotExecutable, match="interpreter"):
+            await executor.run(root, Process(args=("orphan",), env=(PATH,)), Said())
+        with pytest.raises(NotExecutable, match="permission denied"):
+            await executor.run(root, Process(args=("/bin/plain",), env=(PATH,)), Said())
+
+    async def test_long_arguments_pass(self, executor: Executor, root: Path) -> None:
+        process = Process(args=("sh", "-c", 'echo ${#1}', "sh", "x" * 100_000), env=(PATH, "BIG=" + "y" * 100_000))
+        assert await self.output_of(executor, root, process) == ["100000"]
+
+    # --- output ------------------------------------------------------------------------------------------------
+
+    async def test_lines_come_in_order_on_their_streams_while_the_step_runs(
+        self, executor: Executor, root: Path
+    ) -> None:
+        arrived: list[tuple[float, Stream, bytes]] = []
+        script = "echo one; sleep 0.4; echo two >&2; sleep 0.4; printf three"
+        started = time.monotonic()
+        await executor.run(root, sh(script), lambda *line: arrived.append((time.monotonic() - started, *line)))
+        assert [line for _, *line in arrived] == [
+            [Stream.STDOUT, b"one"],
+            [Stream.STDERR, b"two"],
+            [Stream.STDOUT, b"three"],
+        ]
+        assert arrived[1][0] - arrived[0][0] > 0.2
+
+    async def test_bytes_that_are_no_text_pass(self, executor: Executor, root: Path) -> None:
+        said = Said()
+        await executor.run(root, sh(r"printf '\377\n\r\n\nend'"), said)
+        assert [line for _, line in said.lines] == [b"\xff", b"", b"", b"end"]
+
+    async def test_much_output_takes_little_memory(self, executor: Executor, root: Path) -> None:
+        import tracemalloc
+
+        count = Counter[str]()
+
+        def add(stream: Stream, line: bytes) -> None:
+            count["bytes"] += len(line) + 1
+            count["longest"] = max(count["longest"], len(line))
+
+        tracemalloc.start()
+        script = "yes 0123456789012345678901234567890123456789 | head -c 40000000; head -c 10000000 /dev/zero"
+        assert await executor.run(root, sh(script), add) == 0
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert count["bytes"] >= 50_000_000
+        assert count["longest"] <= 1 << 16
+        assert peak < 8_000_000
+
+    async def test_a_failing_callback_ends_the_step(self, executor: Executor, root: Path) -> None:
+        def fail(stream: Stream, line: bytes) -> None:
+            raise ValueError("nobody listens")
+
+        with pytest.raises(ValueError, match="nobody listens"):
+            await executor.run(root, sh("echo x; exec sleep 31.0071"), fail)
+        assert running("31.0071") == []
+
+    # --- killing -----------------------------------------------------------------------------------------------
+
+    async def test_a_daemon_does_not_survive_its_step(self, executor: Executor, root: Path) -> None:
+        script = "setsid sh -c 'sleep 77.0001 & sleep 77.0002' >/dev/null 2>&1 & (setsid sleep 77.0003 &) ; sleep 0.1"
+        assert await executor.run(root, sh(script), Said()) == 0
+        assert running("77.000") == []
+
+    async def test_a_daemon_that_holds_the_output_does_not_hold_the_step(self, executor: Executor, root: Path) -> None:
+        started = time.monotonic()
+        assert await executor.run(root, sh("sleep 78.0001 & echo started"), Said()) == 0
+        assert time.monotonic() - started < 5
+        assert running("78.000") == []
+
+    async def test_a_step_that_is_too_slow_is_killed_with_all_its_children(
+        self, executor: Executor, root: Path
+    ) -> None:
+        script = "trap '' TERM; (trap '' TERM; setsid sleep 79.0001) & sleep 79.0002; sleep 79.0003; echo never"
+        said = Said()
+        with pytest.raises(StepTimedOut, match=r"0\.5 s"):
+            await executor.run(root, sh(script, timeout=0.5), said)
+        assert "never" not in said.out
+        assert running("79.000") == []
+
+    async def test_cancelling_gives_time_for_sigterm(self, executor: Executor, root: Path) -> None:
+        said = Said()
+        script = "trap 'echo tidied; exit 0' TERM; echo ready; while true; do sleep 0.05; done"
+        task = asyncio.create_task(executor.run(root, sh(script), said))
+        while "ready" not in said.out:
+            await asyncio.sleep(0.02)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert "tidied" in said.out
+
+    async def test_a_fork_bomb_is_ended(self, executor: Executor, root: Path) -> None:
+        script = "f() { sleep 80.0001 & f | f & }; f; sleep 80.0002"
+        with pytest.raises(StepTimedOut):
+            await executor.run(root, sh(script, timeout=0.7, pids_limit=200), Said())
+        assert running("80.000") == []
+
+    async def test_steps_run_side_by_side(self, executor: Executor, root: Path, tmp_path: Path) -> None:
+        other = tmp_path / "tree" / "2"
+        shutil.copytree(root, other, symlinks=True)
+        started = time.monotonic()
+        codes = await asyncio.gather(
+            executor.run(root, sh("sleep 1; exit 1"), Said()), executor.run(other, sh("sleep 1; exit 2"), Said())
+        )
+        assert codes == [1, 2]
+        assert time.monotonic() - started < 1.9

@@ -1,0 +1,325 @@
+"""`imagebuild build` as people run it: a real registry, real steps, both executors."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.images import missing_busybox, push_busybox
+from tests.support.registry import RunningRegistry, missing_registry, running_registry
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.registry,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: steps change users and owners"),
+    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
+    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
+]
+EXECUTORS = {"oci": os.environ.get("IMAGEBUILD_RUNTIME", ""), "chroot": "/nonexistent"}
+
+
+@dataclass
+class Workshop:
+    """A registry, a context and the program."""
+
+    registry: RunningRegistry
+    base: str
+    context: Path
+    folder: Path
+    runtime: str
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        target = self.context / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEBUILD_")}
+        environment |= {"IMAGEBUILD_RUNTIME": self.runtime, "TMPDIR": str(self.folder)}
+        command = [str(Path(sys.executable).parent / "imagebuild"), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    def build(self, *arguments: str, tag: str = "app:1") -> "Built":
+        metadata = self.folder / "metadata.json"
+        metadata.unlink(missing_ok=True)
+        done = self.run(
+            *("build", "--progress", "plain", "--push", "--tag", f"{self.registry.host}/{tag}"),
+            *("--metadata-file", str(metadata), *arguments, str(self.context)),
+        )
+        assert "Traceback" not in done.stderr
+        return Built(done.returncode, done.stderr, json.loads(metadata.read_text()))
+
+    def ref(self, tag: str) -> str:
+        return f"{self.registry.host}/{tag}"
+
+
+@dataclass
+class Built:
+    code: int
+    log: str
+    metadata: dict[str, Any]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        result: dict[str, Any] = self.metadata["imagebuild.result"]
+        return result
+
+    @property
+    def digest(self) -> str:
+        assert self.code == 0, self.log
+        digest: str = self.metadata["containerimage.digest"]
+        return digest
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {step["instruction"]: step["outcome"] for step in self.result["steps"]}
+
+
+@pytest.fixture(params=sorted(EXECUTORS))
+def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workshop]:
+    runtime = EXECUTORS[request.param]
+    if not runtime:
+        pytest.skip(
+            "IMAGEBUILD_RUNTIME names no runc: make integration sets it (python3 tests/cluster/tools.py path runc)"
+        )
+    context = tmp_path / "context"
+    context.mkdir()
+    with running_registry(tmp_path / "registry") as registry:
+        yield Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime)
+
+
+def two_stages(workshop: Workshop) -> None:
+    workshop.write("src/x", "x")
+    workshop.write("a.txt", "hello\n")
+    workshop.write(
+        "Dockerfile",
+        f"""FROM {workshop.base} AS build
+WORKDIR /src
+COPY src .
+RUN cat x > out
+FROM {workshop.base}
+RUN echo hi > /hi
+COPY --from=build /src/out /out
+COPY a.txt /
+USER me
+CMD ["cat", "/out"]
+""",
+    )
+
+
+def blobs_read(workshop: Workshop, mark: int) -> set[str]:
+    """Blobs of layers that were downloaded since the mark; configs are read by everybody."""
+    read = {
+        item.path for item in workshop.registry.requests_after(mark) if item.method == "GET" and "/blobs/" in item.path
+    }
+    return {path.rpartition("/")[2] for path in read}
+
+
+def test_a_full_hit_pulls_no_layer_and_ends_with_the_same_digest(workshop: Workshop) -> None:
+    two_stages(workshop)
+    first = workshop.build()
+    assert set(first.outcomes.values()) == {"miss"}
+    mark = len(workshop.registry.requests())
+    second = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    assert second.digest == first.digest
+    assert set(second.outcomes.values()) == {"hit"}
+    assert second.result["bytes"]["pulled"] == second.result["bytes"]["pushed"] == 0
+    layers = {layer["digest"] for layer in manifest(workshop, "app:1")["layers"]}
+    assert not blobs_read(workshop, mark) & layers
+    (source,) = second.result["cache"]["sources"]
+    assert (source["outcome"], source["matched"]) == ("used", 6)
+
+
+def manifest(workshop: Workshop, tag: str) -> dict[str, Any]:
+    import urllib.request
+
+    repository, _, name = tag.partition(":")
+    request = urllib.request.Request(
+        f"http://{workshop.registry.host}/v2/{repository}/manifests/{name}",
+        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        value: dict[str, Any] = json.load(answer)
+        return value
+
+
+def test_one_changed_file_runs_its_copy_and_what_follows(workshop: Workshop) -> None:
+    two_stages(workshop)
+    workshop.build()
+    workshop.write("a.txt", "changed\n")
+    second = workshop.build("--cache-from", workshop.ref("app:1"))
+    assert [name for name, outcome in second.outcomes.items() if outcome == "miss"] == ["COPY a.txt /"]
+
+
+def test_touched_files_hit(workshop: Workshop) -> None:
+    two_stages(workshop)
+    first = workshop.build()
+    for path in workshop.context.rglob("*"):
+        os.utime(path, (1, 1))
+    assert workshop.build("--cache-from", workshop.ref("app:1")).digest == first.digest
+
+
+def test_the_third_build_from_the_second_ones_cache_is_the_same_image(workshop: Workshop) -> None:
+    two_stages(workshop)
+    first = workshop.build()
+    second = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    third = workshop.build("--cache-from", workshop.ref("app:2"), tag="app:3")
+    assert first.digest == second.digest == third.digest
+
+
+def test_the_first_cache_source_that_has_a_step_wins(workshop: Workshop) -> None:
+    two_stages(workshop)
+    workshop.build(tag="old:1")
+    workshop.build(tag="new:1")
+    built = workshop.build("--cache-from", workshop.ref("old:1"), "--cache-from", workshop.ref("new:1"), tag="app:1")
+    assert {step["source"] for step in built.result["steps"]} == {workshop.ref("old:1")}
+    assert [source["outcome"] for source in built.result["cache"]["sources"]] == ["used", "unused"]
+
+
+def test_broken_cache_sources_are_outcomes_and_never_fail_the_build(workshop: Workshop) -> None:
+    two_stages(workshop)
+    good = workshop.build(tag="good:1")
+    sources = [workshop.ref("gone:1"), "127.0.0.1:1/none:1", workshop.base, workshop.ref("good:1")]
+    built = workshop.build(*(part for source in sources for part in ("--cache-from", source)))
+    assert built.digest == good.digest
+    assert [source["outcome"] for source in built.result["cache"]["sources"]] == [
+        "not_found",
+        "error",
+        "unused",
+        "used",
+    ]
+
+
+def test_a_failing_step_says_which_and_shows_its_output(workshop: Workshop) -> None:
+    workshop.write("Dockerfile", f"FROM {workshop.base}\nRUN echo before && cat /nothing-here\n")
+    built = workshop.build()
+    assert built.code == 11
+    failure = built.result["failure"]
+    assert (failure["reason"], failure["category"], failure["line"]) == ("StepFailed", "User", 2)
+    assert "before" in failure["log_tail"]
+    assert "nothing-here" in failure["log_tail"]
+    assert ">>> RUN echo before" in built.log or "RUN echo before" in failure["excerpt"]
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "code", "says"),
+    [
+        ("FROM {base}\nRUNN x\n", 10, "RUNN"),
+        ("FROM {base}\nCOPY missing /\n", 12, "missing"),
+        ("FROM {host}/no/such:1\nRUN true\n", 13, "no/such"),
+        ("FROM {base}\nRUN --mount=type=cache,target=/c true\n", 19, "not supported yet: RUN --mount"),
+        ("FROM {base}\nCOPY --from=biuld /x /\n", 13, "biuld"),
+        ("FROM {base}\nUSER nobody-here\nRUN true\n", 11, "nobody-here"),
+    ],
+)
+def test_the_users_errors_have_codes_and_words(workshop: Workshop, dockerfile: str, code: int, says: str) -> None:
+    workshop.write("Dockerfile", dockerfile.format(base=workshop.base, host=workshop.registry.host))
+    built = workshop.build()
+    assert built.code == code, built.log
+    assert says in built.log
+
+
+def test_dockerignored_files_neither_count_nor_arrive(workshop: Workshop) -> None:
+    check = "RUN /bin/busybox test ! -e /app/secret && /bin/busybox test -e /app/keep"
+    workshop.write("Dockerfile", f"FROM {workshop.base}\nCOPY . /app/\n{check}\n")
+    workshop.write(".dockerignore", "secret\n")
+    workshop.write("keep", "1")
+    workshop.write("secret", "1")
+    first = workshop.build()
+    workshop.write("secret", "2")
+    assert workshop.build("--cache-from", workshop.ref("app:1")).digest == first.digest
+
+
+def test_steps_see_users_environment_and_directory(workshop: Workshop) -> None:
+    workshop.write("f", "1")
+    workshop.write(
+        "Dockerfile",
+        f"""FROM {workshop.base}
+ARG WHO=me
+ENV A=1
+COPY --chown=me:more --chmod=640 f /f
+USER $WHO
+WORKDIR /work
+RUN test "$(id -u):$(id -g)" = 1000:1000 && test "$A$WHO" = 1me && test "$(pwd)" = /work
+RUN test "$(stat -c %u:%g:%a /f)" = 1000:1001:640 && test "$(stat -c %u /work)" = 1000
+""".replace("test ", "/bin/busybox test "),
+    )
+    assert workshop.build().code == 0
+
+
+def test_nothing_is_left_behind(workshop: Workshop) -> None:
+    two_stages(workshop)
+    before = Path("/proc/mounts").read_text()
+    workshop.build()
+    assert Path("/proc/mounts").read_text() == before
+    assert not list(workshop.folder.glob("build-*"))
+
+
+def test_an_oci_layout_is_written_whole(workshop: Workshop) -> None:
+    two_stages(workshop)
+    directory = workshop.folder / "layout"
+    built = workshop.build("--output", f"type=oci,dest={directory},tar=false")
+    index = json.loads((directory / "index.json").read_text())
+    assert index["manifests"][0]["digest"] == built.digest
+    shown = manifest(workshop, "app:1")
+    for item in (shown["config"], *shown["layers"]):
+        assert (directory / "blobs" / "sha256" / item["digest"].partition(":")[2]).stat().st_size == item["size"]
+
+
+def test_cache_inspect_shows_the_records(workshop: Workshop) -> None:
+    two_stages(workshop)
+    workshop.build()
+    shown = workshop.run("cache", "inspect", "--format", "json", workshop.ref("app:1"))
+    records = json.loads(shown.stdout)["records"]
+    assert sorted(record["layers"][0] for record in records if record["layers"]) == [1, 2, 3]
+    assert "COPY a.txt / # buildkit" in workshop.run("cache", "inspect", workshop.ref("app:1")).stdout
+
+
+def test_a_git_context_is_built_at_its_revision(workshop: Workshop) -> None:
+    if not shutil.which("git"):
+        pytest.skip("git is missing: install Debian's git")
+    two_stages(workshop)
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.com")
+        command = ["git", "-C", str(workshop.context), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-q", "-m", "one")
+    commit = git("rev-parse", "HEAD")
+    workshop.write("a.txt", "not committed")
+    metadata = workshop.folder / "metadata.json"
+    done = workshop.run(
+        *("build", "--push", "--tag", workshop.ref("git:1"), "--metadata-file", str(metadata)),
+        f"file://{workshop.context}#main",
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(metadata.read_text())["imagebuild.result"]["source_revision"] == commit
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--secret", "id=x"),
+        ("--network", "none"),
+        ("--cache-to", "type=registry,ref=a/b"),
+        ("--output", "type=local,dest=x"),
+        ("--platform", "linux/s390x"),
+        ("--pull",),
+    ],
+)
+def test_options_that_are_not_there_yet_are_refused_by_name(workshop: Workshop, arguments: tuple[str, ...]) -> None:
+    workshop.write("Dockerfile", f"FROM {workshop.base}\n")
+    done = workshop.run("build", *arguments, str(workshop.context))
+    assert done.returncode in (2, 19)
+    assert "not supported yet" in done.stderr
