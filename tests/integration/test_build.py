@@ -216,7 +216,6 @@ def test_a_failing_step_says_which_and_shows_its_output(workshop: Workshop) -> N
         ("FROM {base}\nCOPY missing /\n", 12, "missing"),
         ("FROM {host}/no/such:1\nRUN true\n", 13, "no/such"),
         ("FROM {base}\nRUN --mount=type=cache,target=/c true\n", 19, "not supported yet: RUN --mount"),
-        ("FROM {base}\nCOPY --from=biuld /x /\n", 13, "biuld"),
         ("FROM {base}\nUSER nobody-here\nRUN true\n", 11, "nobody-here"),
     ],
 )

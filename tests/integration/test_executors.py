@@ -99,6 +99,15 @@ class TestChroot(ExecutorSuite):
         with pytest.raises(NotPossibleHere, match="--network=none.*chroot"):
             await executor.run(root, sh("true", network=Network.NONE), Said())
 
+    async def test_it_has_no_capability_beyond_dockers(self, executor: Executor, root: Path) -> None:
+        (root / "proc").mkdir()
+        subprocess.run(["mount", "-t", "proc", "proc", str(root / "proc")], check=True)
+        try:
+            said = await self.output_of(executor, root, sh("grep -E 'Cap(Eff|Bnd)' /proc/self/status"))
+        finally:
+            subprocess.run(["umount", str(root / "proc")], check=True)
+        assert {line.split()[1] for line in said} == {"00000000a80425fb"}
+
     async def test_devices_that_the_image_has_are_left_alone(self, executor: Executor, root: Path) -> None:
         (root / "dev").mkdir()
         os.mknod(root / "dev/null", stat.S_IFCHR | 0o600, os.makedev(1, 3))

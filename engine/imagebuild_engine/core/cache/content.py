@@ -145,8 +145,8 @@ class DescribedTree:
     def pattern_checksum(self, pattern: str, *, follow_links: bool = True) -> Digest:
         """All that a wildcard matches, and what is below it, as v0.26 and later hash it (includedPaths).
 
-        Directories count with their headers only, since everything below them is in the list too. A link that is matched
-        itself counts with what it leads to; raises PathNotFound if that is nothing, and BadWildcard.
+        Directories count with their headers only, since everything below them is in the list too. A link that is
+        matched itself counts with what it leads to. Raises PathNotFound if that is nothing, and BadWildcard.
         """
         written = _clean(pattern)
         names = written.split("/")[1:]

@@ -12,8 +12,7 @@ from .stage import StageState
 def workdir(state: StageState, instruction: Workdir, options: BuildOptions) -> None:
     """The directory is made unless it is the root. An absolute path is kept as written, also where that is odd."""
     path = state.expand(instruction.path, instruction.location)
-    if not path:
-        raise state.error("WORKDIR: the path is empty", instruction.location)
+    path = path or state.config.working_dir or "/"
     if not path.startswith("/"):
         path = posixpath.normpath(posixpath.join("/", state.config.working_dir, path))
     state.config = replace(state.config, working_dir=path)
@@ -35,22 +34,22 @@ def workdir(state: StageState, instruction: Workdir, options: BuildOptions) -> N
 
 
 def copy(state: StageState, instruction: Copy | Add, source: Edge | None) -> None:
-    """One action for each source, one after the other in one op. `source` None is an empty tree."""
+    """One action for each source, one after the other in one op. `source` None, an empty tree, is refused."""
     location, name = instruction.location, type(instruction).__name__.upper()
     sources = [state.expand(word, location) for word in instruction.sources]
     destination = state.expand(instruction.destination, location)
     chown = state.expand(instruction.chown, location) if instruction.chown else ""
     chmod = state.expand(instruction.chmod, location) if instruction.chmod else ""
-    if len(sources) > 1 and not destination.endswith("/"):
+    if len(sources) > 1 and not (destination.endswith(("/", "/.")) or destination in ("", ".", "..")):
         raise state.error(f"{name}: with several sources the destination must end with a slash", location)
     for text in sources:
         _check_source(state, text, name, location)
+    if source is None:
+        raise state.error(f"{name}: the stage or image that it copies from is empty", location)
 
     number, inputs = state.on_tree()
-    source_number = SCRATCH
-    if source is not None:
-        source_number = inputs.index(source) if source in inputs else len(inputs)
-        inputs = inputs if source in inputs else (*inputs, source)
+    source_number = inputs.index(source) if source in inputs else len(inputs)
+    inputs = inputs if source in inputs else (*inputs, source)
     target = relative_to(state.config.working_dir, destination)
     last = len(sources) - 1
     actions = tuple(
@@ -115,6 +114,6 @@ def _chown(text: str, tree: int) -> Chown:
 def _owner(name: str, tree: int) -> Owner:
     if name == "root":
         return UserById(id=0)
-    if name.isascii() and name.isdecimal():
+    if name.isascii() and name.isdecimal() and len(name) < 20 and int(name) < 2**31:
         return UserById(id=int(name))
     return UserByName(name=name, input=tree)

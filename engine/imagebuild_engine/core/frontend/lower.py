@@ -37,7 +37,7 @@ from ..dockerfile import (
     parse_instruction,
     suggest,
 )
-from ..graph import Edge, ImageSource, LocalSource, Vertex
+from ..graph import Edge, ImageSource, LocalSource, Op, Vertex
 from ..oci import InvalidPlatform, InvalidReference, Platform, Reference
 from . import files, metadata
 from .options import BuildOptions, Lowered, NeedsImages, PinnedImage
@@ -68,6 +68,7 @@ class _Lowering:
         self.missing: dict[Reference, None] = {}
         self.states: dict[int, StageState] = {}
         self.sources: dict[Reference, Edge] = {}
+        self.known: dict[tuple[Op, tuple[Edge, ...]], Vertex] = {}
         self.context = Edge(Vertex(op=LocalSource(name=CONTEXT), description="[internal] load build context"))
 
     def _globals(self) -> Environment:
@@ -86,7 +87,7 @@ class _Lowering:
             return NeedsImages(tuple(self.missing))
         state = self.states[target.index]
         config = replace(state.config, labels={**state.config.labels, **self.options.labels})
-        steps = tuple(vertex for index in sorted(self.states) for vertex in self.states[index].steps)
+        steps = tuple(dict.fromkeys(vertex for index in sorted(self.states) for vertex in self.states[index].steps))
         return Lowered(
             target=state.edge,
             config=config,
@@ -179,15 +180,22 @@ class _Lowering:
             raise self._error(f"{error}", location, suggest(text, names)) from error
 
     def _instructions(self, stage: Stage) -> tuple[Instruction, ...]:
-        """What the stage does: first the triggers of its base image, if that is known by now."""
-        if self._base_stage(stage) is not None:
-            return stage.instructions
-        name = self._base_name(stage)
+        """What the stage does: first the triggers of its base, stage or image, if that is known by now."""
+        base, name = self._base_stage(stage), self._base_name(stage)
+        if base is not None:
+            own = tuple(item.trigger for item in base.instructions if isinstance(item, OnBuild))
+            return (*self._triggers(own, name, stage), *stage.instructions)
         if name == SCRATCH_NAME:
             return stage.instructions
         image = self.images.get(self._reference(name, stage.from_instruction.location, stage))
         triggers = image.config.config.on_build if image else ()
-        return (*(parse_instruction(text, origin=f"ONBUILD of {name}") for text in triggers), *stage.instructions)
+        return (*self._triggers(triggers, name, stage), *stage.instructions)
+
+    @staticmethod
+    def _triggers(texts: tuple[str, ...], name: str, stage: Stage) -> tuple[Instruction, ...]:
+        """The triggers as instructions that stand where FROM stands."""
+        place = stage.from_instruction.location
+        return tuple(replace(parse_instruction(text, origin=f"ONBUILD of {name}"), location=place) for text in texts)
 
     # One stage after the other.
 
@@ -201,6 +209,7 @@ class _Lowering:
         else:
             state = self._from_image(stage)
         state.no_cache = self.options.no_cache
+        state.known = self.known
         instructions = self._instructions(stage)
         state.total = sum(self._is_step(instruction) for instruction in instructions)
         for instruction in instructions:
@@ -222,7 +231,16 @@ class _Lowering:
         # An image without layers is an empty tree to BuildKit, too.
         edge = self._image_edge(reference) if image.layers else None
         history = list(image.config.history)
-        return StageState(self.dockerfile, stage, edge, env, config, history, base_layers=len(image.layers))
+        return StageState(
+            self.dockerfile,
+            stage,
+            edge,
+            env,
+            config,
+            history,
+            author=image.config.author,
+            base_layers=len(image.layers),
+        )
 
     def _image_edge(self, reference: Reference) -> Edge:
         if reference not in self.sources:

@@ -85,7 +85,7 @@ def user(state: StageState, instruction: User) -> None:
 
 def cmd(state: StageState, instruction: Cmd) -> None:
     args = command_args(state, instruction.command)
-    state.config = replace(state.config, cmd=args, args_escaped=False)
+    state.config = replace(state.config, cmd=args, args_escaped=True)
     state.cmd_set = True
     state.commit(f"CMD {_quoted(args)}")
 

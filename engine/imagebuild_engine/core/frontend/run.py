@@ -11,6 +11,8 @@ from .stage import StageState
 def run(state: StageState, instruction: Run, options: BuildOptions) -> None:
     """The command sees the stage's environment as it is now; its text is never expanded by us."""
     args = command_args(state, instruction.command)
+    if not args:
+        raise state.error("RUN: there is no command", instruction.location)
     number, inputs = state.on_tree()
     op = ExecOp(
         args=args,

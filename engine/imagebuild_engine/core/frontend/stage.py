@@ -31,6 +31,8 @@ class StageState:
     base_layers: int = 0
     total: int = 0
     steps: list[Vertex] = field(default_factory=list)
+    known: dict[tuple[Op, tuple[Edge, ...]], Vertex] = field(default_factory=dict)
+    """All steps of the build: what does the same on the same inputs is one vertex, as in BuildKit, and runs once."""
 
     @classmethod
     def scratch(cls, dockerfile: Dockerfile, stage: Stage) -> "StageState":
@@ -39,13 +41,21 @@ class StageState:
         return cls(dockerfile, stage, None, env, config, [])
 
     def inherited(self, stage: Stage) -> "StageState":
-        """The beginning of a stage built FROM this one: state and ARGs come along, its steps do not count again."""
+        """The beginning of a stage built FROM this one: state and ARGs come along, its steps do not count again.
+
+        The image's variables are set once more, so they stand behind the ARGs that came along, and win over them.
+        Triggers do not come along.
+        """
+        env = self.env.copy()
+        for item in self.config.env:
+            name, _, value = item.partition("=")
+            env.set(name, value)
         return StageState(
             self.dockerfile,
             stage,
             self.edge,
-            self.env.copy(),
-            self.config,
+            env,
+            replace(self.config, on_build=()),
             list(self.history),
             list(self.args),
             author=self.author,
@@ -85,13 +95,14 @@ class StageState:
         """A vertex that is a step of the user's; its output is the stage's tree from now on."""
         number = len(self.steps) + 1
         label = f"{self.stage.name} " if self.stage.name else (f"{self.name} " if self.stage.index else "")
-        vertex = Vertex(
+        vertex = self.known.get((op, inputs)) or Vertex(
             op=op,
             inputs=inputs,
             description=f"[{label}{number}/{self.total}] {text}",
             origin=Origin(stage=self.name, line=location.start, instruction=text[:INSTRUCTION_LIMIT]),
             ignore_cache=self.no_cache,
         )
+        self.known[op, inputs] = vertex
         self.steps.append(vertex)
         self.edge = Edge(vertex)
 

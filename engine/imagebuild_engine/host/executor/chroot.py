@@ -21,6 +21,8 @@ _DEVICES = (
     (b"dev/random", 1, 8),
     (b"dev/urandom", 1, 9),
 )
+_CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31})
+"""Docker's default set, by number (capabilities(7)): the same as `oci_spec.CAPABILITIES`."""
 
 
 class ChrootExecutor:
@@ -56,6 +58,7 @@ class ChrootExecutor:
                     "uid": process.user.uid,
                     "gid": process.user.gid,
                     "groups": [process.user.gid, *process.user.groups],
+                    "capabilities": sorted(_CAPABILITIES),
                     "processes": process.pids_limit or self._pids_limit,
                 }
                 return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)

@@ -19,7 +19,7 @@ from ..rootfs import Owner, Tree
 from .environment import HOSTS, RESOLV_CONF, environment, find_executable, hosts_file, resolv_conf
 from .errors import ExecutableMissing, ExecutorError, ExecutorUnavailable, NotExecutable, StartFailed
 from .oci_spec import Surroundings, make_config
-from .process import Output, Process
+from .process import Output, Process, Stream
 from .runtime import Runtime
 from .stubs import Stubs
 from .subprocesses import attend, uninterrupted
@@ -94,18 +94,21 @@ class OciExecutor:
 
     async def _run(self, bundle: Path, name: str, process: Process, executable: str, output: Output) -> int:
         log = bundle / "log.json"
+        witness = _Witness(output)
         command = self._runtime.command(self._directory / "state", log, cgroups=self._surroundings.cgroups)
         run = [*command, "run", "--bundle", str(bundle), name]
         try:
             if self._surroundings.fresh_proc:
-                code = await self._run_alone(command, run, name, process, output)
+                code = await self._run_alone(command, run, name, process, witness)
             else:
-                code = await self._run_below_supervisor(run, process, output)
+                code = await self._run_below_supervisor(run, process, witness)
         finally:
             # `run` deletes the container when it ends; not if it was killed.
             if (self._directory / "state" / name).exists():
                 await uninterrupted(_call([*command, "delete", "--force", name]))
-        self._raise_from_log(log, process, executable)
+        message = _last_error(log) or (witness.exec_error(executable) if code == 255 else "")
+        if message:
+            raise _translate(self.name, message, process.args[0], executable)
         return code
 
     async def _run_alone(
@@ -146,21 +149,36 @@ class OciExecutor:
             "uid": None,
             "gid": None,
             "groups": None,
+            "capabilities": None,
             "processes": 0,
         }
         return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)
-
-    def _raise_from_log(self, log: Path, process: Process, executable: str) -> None:
-        """The runtime's own errors are in its log; a step that merely fails writes none there."""
-        message = _last_error(log)
-        if message:
-            raise _translate(self.name, message, process.args[0], executable)
 
 
 _RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
+class _Witness:
+    """Hands output on and remembers a first and only line: runc's last word when exec itself fails is said there."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._count = 0
+        self._line = b""
+
+    def __call__(self, stream: Stream, line: bytes) -> None:
+        self._count += 1
+        if self._count == 1 and stream is Stream.STDERR:
+            self._line = line[:4096]
+        self._output(stream, line)
+
+    def exec_error(self, executable: str) -> str:
+        line = self._line.decode(errors="replace")
+        return line if self._count == 1 and line.startswith(f"exec {executable}: ") else ""
+
+
 def _last_error(log: Path) -> str:
+    """The runtime's own errors are in its log; a step that merely fails writes none there."""
     try:
         with log.open("rb") as file:
             lines = file.read(_LOG_LIMIT).splitlines()

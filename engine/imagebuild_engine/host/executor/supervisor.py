@@ -5,8 +5,8 @@ It is the subreaper of the step's processes: whoever loses its parent becomes it
 it in /proc, daemons that called setsid or forked twice included. It ends them when the step's main process ends, when
 the engine says so (a byte on CONTROL: "T" for SIGTERM, "K" for SIGKILL), and when the engine dies (CONTROL ends).
 
-SPEC is JSON: args, executable, env, cwd, root (or null), uid, gid, groups (or null: stay who we are), processes (at
-most; 0 for no limit).
+SPEC is JSON: args, executable, env, cwd, root (or null), uid, gid, groups (or null: stay who we are), capabilities (the
+numbers that may be had; null for all we have), processes (at most; 0 for no limit).
 STATUS gets one line of JSON: {"exit": code} or {"failed": what, "errno": number}.
 """
 
@@ -22,7 +22,7 @@ import signal
 import sys
 import time
 
-_SUBREAPER = 36
+_BOUNDING_SET_DROP, _SUBREAPER = 24, 36
 
 
 def main(spec_fd: int, status_fd: int, control_fd: int) -> None:
@@ -69,6 +69,8 @@ def become(spec: dict[str, object], failed: int) -> None:
         what = "chroot"
         if spec["root"] is not None:
             os.chroot(str(spec["root"]))
+        if isinstance(spec["capabilities"], list):
+            bound_capabilities(set(spec["capabilities"]))
         what = "user"
         if spec["uid"] is not None:
             groups = spec["groups"]
@@ -90,6 +92,16 @@ def become(spec: dict[str, object], failed: int) -> None:
         os.write(failed, json.dumps({"failed": what, "errno": 0, "message": repr(error)}).encode())
     finally:
         os._exit(127)
+
+
+def bound_capabilities(kept: set[int]) -> None:
+    """What is not in the bounding set is not gained by exec, not even by root."""
+    prctl = ctypes.CDLL(None).prctl
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+        last = int(file.read())
+    for capability in range(last + 1):
+        if capability not in kept:  # refused without CAP_SETPCAP: then our surroundings have bounded it already
+            prctl(_BOUNDING_SET_DROP, capability, 0, 0, 0)
 
 
 def limit_processes(count: int) -> None:
