@@ -30,7 +30,10 @@ def run() -> None:
     )
     # kopf tells of every event it handles; our own line for each decision is enough.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    sys.exit(asyncio.run(run_operator(settings)))
+    try:
+        sys.exit(asyncio.run(run_operator(settings)))
+    except OSError as error:  # a port that is taken: everything later is answered with another try
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ everything in the objects, and a pod that is not the current attempt's is a left
 """
 
 from dataclasses import dataclass, field
+from dataclasses import replace as changed
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -221,7 +222,9 @@ def _advance(world: World, spec: Spec, status: Status) -> Decision:
             )
         case Absent():
             lost = Lost(reason=Reason.POD_DELETED, message="the builder pod was deleted before it ended")
-            return _over(world, spec, status, current, lost)
+            over = _over(world, spec, status, current, lost)
+            # Whoever deleted the pod left its ConfigMap.
+            return changed(over, actions=(*over.actions, DeleteAttempt(current.pod_name, "retention")))
         case Waiting() as seen:
             return _waiting(world, spec, status, current, seen)
         case Running(started=started, node=node):

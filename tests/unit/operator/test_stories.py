@@ -120,6 +120,7 @@ async def test_a_deleted_pod_is_retried_once_and_ends_well() -> None:
     story.cluster.remove_pod("web-1-1")
     await story.step()
     assert story.status["attempts"][0]["reason"] == "PodDeleted"
+    assert story.cluster.objects == {}, "its ConfigMap goes too"
     assert story.cluster.condition("web", "Reconciling")["reason"] == "Retrying"  # type: ignore[index]
     await story.step(seconds=1)
     assert story.cluster.created_pods == ["web-1-1"], "the pause is kept"
