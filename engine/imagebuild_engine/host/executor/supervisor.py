@@ -66,11 +66,12 @@ def become(spec: dict[str, object], failed: int) -> None:
         os.closerange(failed + 1, 1 << 20)
         if spec["processes"]:
             limit_processes(int(str(spec["processes"])))
+        what = "capabilities"
+        if isinstance(spec["capabilities"], list):
+            bound_capabilities(set(spec["capabilities"]))  # reads /proc, which the step's root need not have
         what = "chroot"
         if spec["root"] is not None:
             os.chroot(str(spec["root"]))
-        if isinstance(spec["capabilities"], list):
-            bound_capabilities(set(spec["capabilities"]))
         what = "user"
         if spec["uid"] is not None:
             groups = spec["groups"]
