@@ -16,7 +16,7 @@ from imagebuild_engine.core.cache import (
 )
 from imagebuild_engine.core.oci import Digest
 
-from tests.support.golden import Case, case, golden
+from tests.support.golden import case, golden
 
 EMPTY = Digest.of(b"")
 
@@ -44,7 +44,7 @@ def tree() -> DescribedTree:
     return case("t01").context()
 
 
-def named(prefix: str, kind: str) -> dict[str, str]:
+def named(kind: str) -> dict[str, str]:
     return {key: text for key, (found, text) in golden()["preimages_HEAD"].items() if found == kind}
 
 
@@ -87,15 +87,18 @@ def test_a_device_counts_with_its_numbers_and_a_link_with_its_bytes() -> None:
     assert b"linkname\xffuname" in entry_header(mode=0o777, uid=0, gid=0, size=0, typeflag="2", linkname="\udcff")
 
 
-@pytest.mark.parametrize("name", ["t01", "t07", "t09", "t34", "t35", "t36", "t33"])
-def test_the_files_of_the_golden_contexts_are_hashed_from_buildkits_headers(name: str) -> None:
-    headers = named(name, "file")
-    found = case(name)
-    for path, facts in found.data["context"].items():
-        digest = found.context().checksum(path, follow_links=False)
-        if facts.get("type") != "dir" and digest in headers:
-            # The golden file keeps the header only; the file's bytes are ours.
-            assert digest == Digest.of(headers[digest].encode() + facts.get("text", "").encode())
+def test_the_golden_files_have_the_digests_that_buildkit_gave_them() -> None:
+    headers = named("file")
+    seen = set()
+    for name in ("t01", "t09b", "t33", "t34", "t35", "t36"):
+        found = case(name)
+        for path, facts in found.data["context"].items():
+            digest = found.context().checksum(path, follow_links=False)
+            if facts.get("type") != "dir" and digest in headers:
+                # The golden file keeps the header only; the file's bytes are ours.
+                assert digest == Digest.of(headers[digest].encode() + facts.get("text", "").encode())
+                seen.add(digest)
+    assert len(seen) >= 12
 
 
 # A tree
@@ -119,7 +122,7 @@ def test_names_are_sorted_component_by_component() -> None:
 
 
 def test_every_list_of_the_golden_file_is_one_of_our_directories_or_patterns() -> None:
-    lists = set(named("", "file-list"))
+    lists = set(named("file-list"))
     ours = set()
     for name in ("t01", "t09b", "t34", "t35", "t36"):
         context = case(name).context()
@@ -321,8 +324,3 @@ def test_directories_are_what_a_naive_reading_says(found: dict[str, bytes | None
     for path in ["", *found]:
         assert described.checksum("/" + path).encode() == naive(path)
     assert len(described) == len(found)
-
-
-def test_a_golden_case_has_a_context() -> None:
-    assert isinstance(case("t01"), Case)
-    assert len(tree()) == len(case("t01").data["context"])
