@@ -78,6 +78,11 @@ def test_equal_records_are_one_with_the_newest_result() -> None:
     assert normalized(records) == (Record(A), step(0, LayerResult(2, NOON[:-1] + ".5Z")))
 
 
+def test_a_link_given_twice_is_one() -> None:
+    records = [Record(A), Record(B, inputs=((Link(0), Link(0)),)), Record(B, inputs=((Link(0),),))]
+    assert normalized(records) == (Record(A), Record(B, inputs=((Link(0),),)))
+
+
 def test_an_input_without_links_is_never_written() -> None:
     with pytest.raises(ValueError, match="without links"):
         encode_records([Record(A, inputs=((),))])

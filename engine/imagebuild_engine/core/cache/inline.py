@@ -74,7 +74,7 @@ def _canonical_names(records: Sequence[Record]) -> list[str]:
     names: list[str] = [""] * len(records)
     for number in _parents_first(records):
         record = records[number]
-        inputs = [sorted((link.selector, names[link.parent]) for link in links) for links in record.inputs]
+        inputs = [sorted({(link.selector, names[link.parent]) for link in links}) for links in record.inputs]
         names[number] = Digest.of(json.dumps([record.digest, inputs]).encode())
     return names
 
