@@ -214,6 +214,7 @@ def test_a_failing_step_says_which_and_shows_its_output(workshop: Workshop) -> N
     [
         ("FROM {base}\nRUNN x\n", 10, "RUNN"),
         ("FROM {base}\nCOPY missing /\n", 12, "missing"),
+        ("FROM {base}\nCOPY a[ /\n", 10, "a["),
         ("FROM {host}/no/such:1\nRUN true\n", 13, "no/such"),
         ("FROM {base}\nRUN --mount=type=cache,target=/c true\n", 19, "not supported yet: RUN --mount"),
         ("FROM {base}\nUSER nobody-here\nRUN true\n", 11, "nobody-here"),

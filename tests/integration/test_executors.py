@@ -1,8 +1,8 @@
 """Executors on real processes: an OCI runtime with and without a /proc of its own, chroot, and what they differ in."""
 
+import asyncio
 import os
 import stat
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -20,6 +20,7 @@ from imagebuild_engine.host.executor import (
 from imagebuild_engine.host.executor.oci_spec import Surroundings
 from imagebuild_engine.host.executor.seccomp import seccomp_profile
 from imagebuild_engine.host.rootfs import User
+from imagebuild_engine.host.rootfs.syscalls import mount, umount
 
 from tests.conformance.executors import ExecutorSuite, Said, sh
 from tests.support.root import needs_root
@@ -96,16 +97,16 @@ class TestChroot(ExecutorSuite):
         return ChrootExecutor(grace=0.5)
 
     async def test_a_step_without_network_is_refused(self, executor: Executor, root: Path) -> None:
-        with pytest.raises(NotPossibleHere, match="--network=none.*chroot"):
+        with pytest.raises(NotPossibleHere, match=r"--network=none.*chroot"):
             await executor.run(root, sh("true", network=Network.NONE), Said())
 
     async def test_it_has_no_capability_beyond_dockers(self, executor: Executor, root: Path) -> None:
         (root / "proc").mkdir()
-        subprocess.run(["mount", "-t", "proc", "proc", str(root / "proc")], check=True)
+        mount("proc", str(root / "proc"), "proc")
         try:
             said = await self.output_of(executor, root, sh("grep -E 'Cap(Eff|Bnd)' /proc/self/status"))
         finally:
-            subprocess.run(["umount", str(root / "proc")], check=True)
+            umount(str(root / "proc"))
         assert {line.split()[1] for line in said} == {"00000000a80425fb"}
 
     async def test_devices_that_the_image_has_are_left_alone(self, executor: Executor, root: Path) -> None:
@@ -131,14 +132,11 @@ async def test_a_killed_engine_leaves_no_step(tmp_path: Path) -> None:
         import asyncio
         from pathlib import Path
         from imagebuild_engine.host.executor import ChrootExecutor, Process
-        print("go", flush=True)
         process = Process(args=("sleep", "81.0001"), env=("PATH=/bin",))
         asyncio.run(ChrootExecutor().run(Path({str(root)!r}), process, print))
         """
     )
-    engine = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-    import asyncio
-
+    engine = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
     for _ in range(100):
         if any(line.startswith("sleep") for line in running("81.0001")):
             break
@@ -146,9 +144,7 @@ async def test_a_killed_engine_leaves_no_step(tmp_path: Path) -> None:
     else:
         pytest.fail("the step never started")
     engine.kill()
-    engine.wait()
-    assert engine.stdout is not None
-    engine.stdout.close()
+    await engine.wait()
     for _ in range(100):
         if not running("81.0001"):
             return

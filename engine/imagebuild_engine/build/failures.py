@@ -8,6 +8,7 @@ import errno
 from dataclasses import dataclass
 
 from ..contract import FailureResult, Reason, failure
+from ..core.cache import BadWildcard
 from ..core.dockerfile import DockerfileError
 from ..core.graph import Origin
 from ..host.context import ContextMissing, GitFailed
@@ -123,6 +124,8 @@ def failure_of(error: BaseException) -> FailureResult:
 def file_problem(origin: Origin, error: Exception) -> Exception:
     """The user's error behind what a file step ran into; anything else is given back as it is."""
     match error:
+        case BadWildcard():
+            return FileStepFailed(origin, Reason.DOCKERFILE_INVALID, str(error))
         case CopySourceMissing() | FileNotFoundError():
             return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))
         case UserNotFound() | IsADirectoryError() | NotADirectoryError() | FileExistsError():

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ..core.cache import ChainResult, DescribedTree, LayerResult
+from ..core.cache import BadWildcard, ChainResult, DescribedTree, LayerResult
 from ..core.dockerfile import Location, Source
 from ..core.graph import (
     SCRATCH,
@@ -85,7 +85,10 @@ class BuildWorker:
             return request.digest(tree)
         except LookupError as error:
             assert vertex.origin is not None
-            raise self._located(file_problem(vertex.origin, FileNotFoundError(str(error).strip("'")))) from error
+            raise self._located(file_problem(vertex.origin, FileNotFoundError(str(error)))) from error
+        except BadWildcard as error:
+            assert vertex.origin is not None
+            raise self._located(file_problem(vertex.origin, error)) from error
 
     async def _describe(self, tree: Tree) -> DescribedTree:
         name = tree.name()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -113,12 +114,33 @@ def build(context: str | None, **given: Any) -> None:
         raise click.UsageError("CONTEXT is missing: a directory or a Git URL")
     else:
         request = _request_from_options(context, given)
+    if request_file or os.geteuid() != 0:
+        fallback = layout.STATE_DIRECTORY if request_file else tempfile.gettempdir()
+        _settle(Path(given["state"] or fallback))
     style = "quiet" if given["quiet"] else given["progress"]
     result = asyncio.run(_run(request, style, given["state"], in_pod=bool(request_file)))
     code = _report(result, given)
     if request_file:
         _leave_termination_message(result)
     raise click.exceptions.Exit(code)
+
+
+def _settle(state: Path) -> None:
+    """Where only a user namespace of our own allows mounts, go there first: this very command runs again inside.
+
+
+    It has to come before the first thread. Root on a machine of its own needs none of it and is not asked.
+    """
+    from ..host.executor import ExecutorUnavailable, choose, enter_user_namespace, in_own_user_namespace, probe
+
+    if in_own_user_namespace():
+        return
+    state.mkdir(parents=True, exist_ok=True)
+    if choose(probe(state)).own_user_namespace:
+        try:
+            enter_user_namespace([sys.executable, *sys.argv])
+        except ExecutorUnavailable as error:
+            print(f"warning: {error}", file=sys.stderr)
 
 
 async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: bool) -> BuildResult:

@@ -167,7 +167,7 @@ class Solve(Generic[R]):
         lost = 0
         for number, (index, ids) in enumerate(zip(self._sources, solved.ids, strict=True)):
             promised = [(identity, found) for identity in ids if (found := index.result(identity)) is not None]
-            for identity, found in sorted(promised, key=lambda item: item[1].created_at, reverse=True):
+            for identity, found in sorted(promised, key=lambda item: item[1].age, reverse=True):
                 if (number, identity) in tried:
                     continue
                 tried.add((number, identity))
