@@ -12,7 +12,7 @@ from imagebuild_engine.contract import InvalidReference, Reference
 
 from .duration import parse_duration
 
-_LATER = frozenset(
+NOT_YET = frozenset(
     {
         "http",
         "ociArtifact",
@@ -39,6 +39,7 @@ _LATER = frozenset(
         "ssh",
         "registries",
         "serviceAccountName",
+        "cloudIdentity",
         "tolerations",
         "affinity",
         "priorityClassName",
@@ -228,7 +229,7 @@ def parse_spec(value: object) -> Spec:
 def _translated(text: str) -> InvalidSpec:
     if unknown := _UNKNOWN.fullmatch(text):
         path = f"spec{unknown[2] or ''}.{unknown[1]}"
-        return NotSupported(path) if unknown[1] in _LATER else InvalidSpec(path, "there is no such field")
+        return NotSupported(path) if unknown[1] in NOT_YET else InvalidSpec(path, "there is no such field")
     found = _AT.fullmatch(text)
     assert found is not None  # the pattern matches any text
     return InvalidSpec(f"spec{found[2] or ''}", found[1])
