@@ -47,12 +47,14 @@ e2e: install ## on the disposable cluster (root)
 
 test: lint unit integration e2e ## everything, as CI runs it
 
-image: install ## the product's image, as an OCI layout in build/image.oci
-	@$(BIN)/python -m image.context build/image
-	$(BIN)/imagebuild build --progress plain -f Dockerfile --output type=oci,dest=build/image.oci,tar=false build/image
+image: install ## the product's image: an OCI layout in build/image.oci, or pushed with IMAGE=REGISTRY/NAME:TAG
+	@$(BIN)/python -m image $(if $(IMAGE),--push $(IMAGE))
 
 cluster-up: ## the disposable Kubernetes cluster (idempotent); prints how to reach it
 	@$(CLUSTER) up
 
 cluster-down: ## end the cluster; nothing of it is left
 	@$(CLUSTER) down
+
+demo: install ## the main job on a real cluster, step by step (root, Debian)
+	@$(DEMO)

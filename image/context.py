@@ -1,4 +1,4 @@
-"""`python -m image.context DIRECTORY`: the build context of the Dockerfile: wheels and runc, nothing else.
+"""The build context of the Dockerfile: wheels and runc, nothing else.
 
 The wheels are those of requirements/runtime.txt, checked by hash, for the image's Python and not for this machine's;
 ours is built from the checkout. The directory is rewritten only where something changed, so that a second build of the
@@ -85,15 +85,3 @@ def _replace(source: Path, target: Path, mode: int) -> None:
     if not target.exists() or target.read_bytes() != source.read_bytes():
         shutil.copyfile(source, target)
     target.chmod(mode)
-
-
-def main() -> None:
-    from tests.cluster import tools
-
-    target = Path(sys.argv[1])
-    prepare(target, Path(tools.path("runc")))
-    print(target)
-
-
-if __name__ == "__main__":
-    main()
