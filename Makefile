@@ -47,8 +47,12 @@ e2e: install ## on the disposable cluster (root)
 
 test: lint unit integration e2e ## everything, as CI runs it
 
+bench: install ## side by side with BuildKit (root, Debian); BENCH="--runs 9 --case full-hit", see benchmarks/README.md
+	@$(TOOLS) packages build cluster images
+	@$(BIN)/python -m benchmarks $(BENCH)
+
 image: install ## the product's image: an OCI layout in build/image.oci, or pushed with IMAGE=REGISTRY/NAME:TAG
-	@$(BIN)/python -m image $(if $(IMAGE),--push $(IMAGE))
+	@$(BIN)/python -m image $(if $(IMAGE),--push $(IMAGE)) $(if $(INSECURE),--insecure)
 
 cluster-up: ## the disposable Kubernetes cluster (idempotent); prints how to reach it
 	@$(CLUSTER) up
@@ -58,3 +62,7 @@ cluster-down: ## end the cluster; nothing of it is left
 
 demo: install ## the main job on a real cluster, step by step (root, Debian)
 	@$(DEMO)
+
+clean: ## remove what make made in this checkout: .venv, build and caches (the cluster: cluster-down)
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster import ready
 from tests.cluster.access import Access
-from tests.support.product import Kubectl, Repository, build_image, git_server, install
+from tests.support.product import Kubectl, Repository, build_image, git_server, install, until
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,6 @@ def kubectl(installed: Access) -> Iterator[Kubectl]:
     Kubectl(installed, "default").run("create", "namespace", namespace)
     kubectl = Kubectl(installed, namespace)
     # Pods are refused until the namespace has its service account.
-    from tests.support.product import until
-
     until(lambda: kubectl.get("serviceaccount", "default"), bool, "the namespace's service account")
     yield kubectl
     Kubectl(installed, "default").run("delete", "namespace", namespace, "--wait=false")
@@ -52,3 +50,9 @@ def repository(git_root: tuple[Path, str]) -> Repository:
     folder, url = git_root
     name = f"{uuid.uuid4().hex[:8]}.git"
     return Repository(folder / name, f"{url}/{name}/.git")
+
+
+@pytest.fixture
+def image(installed: Access, kubectl: Kubectl) -> str:
+    """A repository of the test's own in the cluster's registry."""
+    return f"{installed.registry}/{kubectl.namespace}/app"

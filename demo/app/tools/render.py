@@ -18,8 +18,8 @@ def main(catalogue: Path, pages: Path) -> None:
         body = f"<p>{html.escape(product['text'])}</p><p>{product['price']:.2f}</p>"
         (pages / f"{source.stem}.html").write_text(page(product["name"], body))
         links.append(f"<li><a href='{source.stem}.html'>{html.escape(product['name'])}</a></li>")
-        print(f"rendered {source.stem}")
     (pages / "index.html").write_text(page("Shop", f"<ul>{''.join(links)}</ul>"))
+    print(f"{len(links)} products rendered")
 
 
 if __name__ == "__main__":

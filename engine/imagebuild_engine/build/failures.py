@@ -55,6 +55,21 @@ class FileStepFailed(Exception):
         return f"line {self.origin.line}: {self.origin.instruction}: {self.problem}"
 
 
+@dataclass
+class StepNotPossible(Exception):
+    """A RUN step for which the present machine or pod allows too little. `why` says what is missing."""
+
+    origin: Origin
+    why: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"line {self.origin.line}: {self.origin.instruction}: {self.why} (`imagebuild doctor` says more; in a "
+            "cluster, spec.pod.securityProfile Baseline or UserNamespace allows it)"
+        )
+
+
 class BaseImageMissing(Exception):
     """An image that the Dockerfile names is not there, or not for this platform."""
 
@@ -88,9 +103,9 @@ def failure_of(error: BaseException) -> FailureResult:
                 excerpt=error.excerpt,
                 log_tail=error.tail[-_LOG_TAIL:],
             )
-        case FileStepFailed():
+        case FileStepFailed() | StepNotPossible():
             return failure(
-                error.reason,
+                error.reason if isinstance(error, FileStepFailed) else Reason.NOT_SUPPORTED,
                 str(error),
                 stage=error.origin.stage,
                 step=error.origin.instruction,

@@ -32,7 +32,7 @@ from ..host.rootfs import Tree as Files
 from ..host.rootfs import UserNotFound, lookup_user
 from . import files
 from .describe import describe
-from .failures import NotSupported, StepFailed, file_problem
+from .failures import StepFailed, StepNotPossible, file_problem
 from .imports import Imported
 from .layers import Context, LocalLayer, RemoteLayer, Result, Tree
 from .progress import Notice, StepOutput, View
@@ -122,8 +122,7 @@ class BuildWorker:
         assert origin is not None
         executor = await asyncio.to_thread(lambda: self.surroundings.executor)
         if executor is None:
-            why = self.surroundings.choice.why
-            raise NotSupported(f"line {origin.line}: {origin.instruction}: nothing here can run a step: {why}")
+            raise self._located(StepNotPossible(origin, self.surroundings.choice.why))
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
         number = self.numbers[vertex]
 

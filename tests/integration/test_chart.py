@@ -13,7 +13,7 @@ from imagebuild_operator.settings import Settings
 from tests.cluster import tools
 from tests.cluster.tools import ToolError
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "imagebuild"
 IMAGE = ("--set", "image.repository=registry.example/imagebuild")
 
