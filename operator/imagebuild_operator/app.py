@@ -95,6 +95,8 @@ async def _lead(
             clusterwide=not settings.namespaces,
             namespaces=settings.namespaces,
             stop_flag=stop,
+            # Without one, kopf asks the system for this user's name, and a pod's user has none.
+            identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
         )
     )
     resync = asyncio.create_task(_resync(settings, cluster, metrics, queue))
