@@ -11,6 +11,7 @@ from .door import (
 )
 from .kube import KubeCluster, connect
 from .lease import LeaderElection, LeaseTimes
+from .login import log_in_from_pod
 
 __all__ = [
     "Cluster",
@@ -24,4 +25,5 @@ __all__ = [
     "Refused",
     "Unavailable",
     "connect",
+    "log_in_from_pod",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import kopf
 
+from ..cluster import log_in_from_pod
 from ..resource import GROUP, KIND, PLURAL, VERSION
 
 Nudge = Callable[[str, str], None]
@@ -20,7 +21,7 @@ def registry_of(nudge: Nudge, seen: Callable[[], None] = lambda: None) -> kopf.O
 
     @kopf.on.login(registry=registry)
     def log_in(**kwargs: Any) -> Any:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        return log_in_from_pod() or kopf.login_with_kubeconfig(**kwargs)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def image_build_changed(*, namespace: str | None, name: str, **_: Any) -> None:
