@@ -141,7 +141,8 @@ def git_server(host: str, folder: Path) -> Iterator[str]:
         f"--base-path={folder}",
         str(folder),
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    with (folder / "git-daemon.log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, start_new_session=True)
     try:
         for _ in range(100):
             with socket.socket() as client:

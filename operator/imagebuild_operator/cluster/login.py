@@ -14,7 +14,7 @@ _FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def log_in_from_pod(environ: Mapping[str, str] | None = None, folder: Path = _FOLDER) -> kopf.ConnectionInfo | None:
-    """The pod's service account, or None where there is none. Read anew at each login: the kubelet rotates the token."""
+    """The pod's service account, or None. Read anew at each login: the kubelet rotates the token."""
     environ = os.environ if environ is None else environ
     host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
     try:
