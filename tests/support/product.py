@@ -142,7 +142,7 @@ def git_server(host: str, folder: Path) -> Iterator[str]:
         str(folder),
     ]
     with (folder / "git-daemon.log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log, start_new_session=True)
+        process = subprocess.Popen([*command, str(folder)], stderr=log, start_new_session=True)
     try:
         for _ in range(100):
             with socket.socket() as client:
