@@ -6,10 +6,11 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.cluster import ready
 from tests.cluster.access import Access
@@ -61,6 +62,8 @@ def _prepare() -> Access:
 
 def _show(access: Access, repository: Repository) -> None:
     default = Kubectl(access, "default")
+    # The shop of the last time would take its half minute to stop.
+    default.run("delete", "pods", "--all", "--namespace", DEMO, "--grace-period=1")
     default.run("delete", "namespace", DEMO, "--ignore-not-found", "--wait=true")
     default.run("create", "namespace", DEMO)
     kubectl = Kubectl(access, DEMO)
@@ -111,12 +114,10 @@ def _build(access: Access, kubectl: Kubectl, repository: Repository, number: int
         },
     }
     _head(f"kubectl apply: ImageBuild {name}")
-    print(json.dumps(manifest["spec"], indent=2))
+    print(yaml.safe_dump(manifest, sort_keys=False).rstrip(), end="\n\n")
     kubectl.apply(manifest)
-    rows = threading.Thread(target=_watch, args=(kubectl, name))
-    rows.start()
+    _watch(kubectl, name)
     status = kubectl.finished(name, seconds=300)
-    rows.join()
     (pod,) = kubectl.pods(name)
     log = kubectl.run("logs", pod["metadata"]["name"])
     if status["phase"] != "Succeeded":
@@ -128,18 +129,15 @@ def _build(access: Access, kubectl: Kubectl, repository: Repository, number: int
 
 
 def _watch(kubectl: Kubectl, name: str) -> None:
-    """The rows of `kubectl get imagebuilds -w`, without the repetitions."""
-    seen = ""
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        text = kubectl.run("get", "imagebuild", name).rstrip()
-        lines = text.splitlines()
-        if lines[-1].split()[:-1] != seen.split()[:-1]:
-            print("\n".join(lines if not seen else lines[1:]), flush=True)
-            seen = lines[-1]
-        if re.search(r"Succeeded|Failed|Cancelled", lines[-1]):
-            return
-        time.sleep(0.3)
+    """The rows of `kubectl get imagebuild NAME --watch` until the build has ended, each only once."""
+    shown = ""
+    with kubectl.watching("imagebuild", name) as rows:
+        for row in rows:
+            if row.split()[:-1] != shown.split()[:-1]:
+                print(row, flush=True)
+            shown = row
+            if re.search(r" (Succeeded|Failed|Cancelled) ", row):
+                return
 
 
 def _steps(log: str) -> list[str]:

@@ -71,6 +71,18 @@ class Kubectl:
             raise RuntimeError(f"kubectl {' '.join(arguments)} failed: {done.stderr}")
         return done.stdout
 
+    @contextmanager
+    def watching(self, kind: str, name: str, seconds: float = 300) -> Iterator[Iterator[str]]:
+        """The lines of `kubectl get KIND NAME --watch`, which end when the time is over."""
+        command = [self.binary, "--kubeconfig", str(self.access.kubeconfig), "--namespace", self.namespace]
+        command += ["get", kind, name, "--watch", f"--request-timeout={seconds:.0f}s"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                yield (line.rstrip() for line in process.stdout)
+            finally:
+                process.terminate()
+
     def apply(self, *objects: Mapping[str, Any]) -> None:
         self.run("apply", "-f", "-", stdin="\n---\n".join(json.dumps(item) for item in objects))
 
