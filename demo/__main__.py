@@ -92,7 +92,7 @@ def _show(access: Access, repository: Repository) -> None:
     after = _metrics(kubectl)
     for name in sorted(after):
         if after[name] != before.get(name, 0):
-            print(f"  {name:<60} {before.get(name, 0):>8g} -> {after[name]:g}")
+            print(f"  {name:<64} {before.get(name, 0):>10.0f} -> {after[name]:.0f}")
 
     _head("The difference")
     one, two = (status["timings"].get("total", 0.0) for status in (first, second))
