@@ -19,7 +19,7 @@ from .failures import NotSupported, failure_of
 from .imports import Imported, import_caches, remote_layers_of
 from .layers import Result, Tree
 from .pins import Pins
-from .progress import Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
+from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
 from .report import step_results
 from .settings import Settings
 from .source import fetch_source, open_context, read_dockerfile
@@ -137,7 +137,18 @@ class _Build:
                 base_layers=lowered.base_layers,
                 created=_timestamp(epoch),
             )
-        return self.result()
+        result = self.result()
+        self.view.show(
+            BuildDone(
+                hits=result.cache.hits,
+                total=result.cache.total,
+                pulled=result.bytes.pulled,
+                pushed=result.bytes.pushed,
+                reused=result.bytes.reused,
+                seconds=result.seconds.total,
+            )
+        )
+        return result
 
     async def _solve(self, lowered: Lowered) -> Tree:
         assert self.worker is not None

@@ -299,7 +299,7 @@ def _start(world: World, spec: Spec, status: Status, number: int) -> Decision:
         actions=(CreateAttempt(status.revision, number),),
         events=(
             Event("Normal", "BuildStarted", f"attempt {number} in pod {name}", status.revision, number),
-            Event("Normal", "CacheResolved", f"{asked} cache sources are asked", status.revision, number),
+            Event("Normal", "CacheResolved", f"cache sources to ask: {asked}", status.revision, number),
         ),
         requeue_after=world.policy.poll,
         why=f"attempt {number} starts",

@@ -3,7 +3,7 @@
 import sys
 from typing import Literal
 
-from .events import Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted, View
+from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted, View
 from .plain import PlainView, QuietView
 
 Style = Literal["auto", "tty", "plain", "quiet"]
@@ -24,6 +24,7 @@ def view(style: Style) -> View:
 
 
 __all__ = [
+    "BuildDone",
     "Event",
     "Notice",
     "PhaseDone",

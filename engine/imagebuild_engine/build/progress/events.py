@@ -48,6 +48,33 @@ class PhaseDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildDone:
+    """The build has made its image. `pulled`, `pushed` and `reused` are compressed bytes."""
+
+    hits: int
+    total: int
+    pulled: int
+    pushed: int
+    reused: int
+    seconds: float
+
+    def __str__(self) -> str:
+        moved = f"{size(self.pulled)} pulled, {size(self.pushed)} pushed, {size(self.reused)} reused"
+        return f"{self.hits} of {self.total} steps from the cache; {moved}; {self.seconds:.1f} s"
+
+
+def size(count: int) -> str:
+    """Bytes for people, in powers of 1000 as docker shows them: `0 B`, `1.2 kB`, `46.9 MB`."""
+    number, units = float(count), iter(("kB", "MB", "GB", "TB"))
+    if count < 1000:
+        return f"{count} B"
+    unit = ""
+    while number >= 999.95 and (following := next(units, "")):
+        number, unit = number / 1000, following
+    return f"{number:.1f} {unit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """Something worth a line, good or bad."""
 
@@ -55,7 +82,7 @@ class Notice:
     warning: bool = False
 
 
-Event = StepStarted | StepDone | StepOutput | PhaseStarted | PhaseDone | Notice
+Event = StepStarted | StepDone | StepOutput | PhaseStarted | PhaseDone | BuildDone | Notice
 
 
 class View(Protocol):

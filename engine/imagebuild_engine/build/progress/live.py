@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .events import Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted
+from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted
 from .plain import printable
 
 _TAIL = 5
@@ -53,6 +53,8 @@ class LiveView:
             case PhaseDone(name=name, seconds=seconds, detail=detail):
                 self._phases.pop(name, None)
                 self._print(f"{seconds:5.1f}s", "green", name, detail)
+            case BuildDone():
+                self._console.print(Text(str(event), style="bold"), soft_wrap=True)
             case Notice(text=text, warning=warning):
                 self._console.print(Text(text, style="yellow" if warning else ""), soft_wrap=True)
 

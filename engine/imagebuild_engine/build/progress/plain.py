@@ -3,7 +3,7 @@
 import re
 from typing import TextIO
 
-from .events import Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted
+from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -34,6 +34,8 @@ class PlainView:
                 self._line(f"-- {name}")
             case PhaseDone(name=name, seconds=seconds, detail=detail):
                 self._line(f"-- {name} done {seconds:.1f}s" + (f": {detail}" if detail else ""))
+            case BuildDone():
+                self._line(f"-- {event}")
             case Notice(text=text, warning=warning):
                 self._line(f"warning: {text}" if warning else text)
 

@@ -1,0 +1,69 @@
+"""What people read while a build runs."""
+
+import io
+
+import pytest
+from imagebuild_engine.build.progress import BuildDone, Notice, PlainView, QuietView, StepDone, StepOutput, StepStarted
+from imagebuild_engine.build.progress.events import size
+from imagebuild_engine.build.progress.live import LiveView
+from rich.console import Console
+
+STEP = {"number": 3, "total": 4, "text": "RUN make"}
+DONE = BuildDone(hits=3, total=4, pulled=46_900_000, pushed=1234, reused=0, seconds=2.04)
+
+
+def said(*events: object, view: type[PlainView | QuietView] = PlainView) -> list[str]:
+    stream = io.StringIO()
+    shown = view(stream)
+    for event in events:
+        shown.show(event)  # type: ignore[arg-type]
+    shown.close()
+    return stream.getvalue().splitlines()
+
+
+def test_every_line_of_a_step_bears_its_number() -> None:
+    lines = said(
+        StepStarted(**STEP), StepOutput(number=3, line="cc main.c"), StepDone(**STEP, outcome="miss", seconds=1.26)
+    )
+    assert lines == ["#3 RUN make", "#3 | cc main.c", "#3 DONE 1.3s"]
+
+
+def test_a_hit_names_its_source() -> None:
+    assert said(StepDone(**STEP, outcome="hit", source="reg/app:1")) == ["#3 RUN make", "#3 CACHED from reg/app:1"]
+
+
+def test_what_a_step_prints_cannot_repaint_the_terminal() -> None:
+    lines = said(StepOutput(number=1, line="\x1b[2J\x1b]0;title\x07harm\x08less\r"))
+    assert lines == ["#1 | harmless"]
+
+
+def test_the_last_line_sums_up() -> None:
+    assert said(DONE) == ["-- 3 of 4 steps from the cache; 46.9 MB pulled, 1.2 kB pushed, 0 B reused; 2.0 s"]
+
+
+def test_quiet_lets_only_warnings_through() -> None:
+    assert said(DONE, Notice(text="so"), Notice(text="lost", warning=True), view=QuietView) == ["warning: lost"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        *((0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB")),
+        *((5 * 10**9, "5.0 GB"), (10**16, "10000.0 TB")),
+    ],
+)
+def test_sizes_are_written_as_docker_writes_them(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+def test_the_live_view_leaves_finished_steps_and_the_sum() -> None:
+    stream = io.StringIO()
+    view = LiveView(Console(file=stream, force_terminal=True, width=100, color_system=None))
+    view.show(StepStarted(**STEP))
+    view.show(StepOutput(number=3, line="\x1b[2Jcc main.c"))
+    view.show(StepDone(**STEP, outcome="miss", seconds=1.0))
+    view.show(DONE)
+    view.close()
+    assert "1.0s RUN make" in stream.getvalue()
+    assert "3 of 4 steps from the cache" in stream.getvalue()
+    assert "\x1b[2Jcc" not in stream.getvalue()
