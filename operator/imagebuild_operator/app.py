@@ -1,6 +1,7 @@
 """The operator put together: servers, lease, watches, queue, resync; up in that order, down in reverse."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -12,13 +13,14 @@ import kopf
 
 from . import __version__
 from .cluster import ClusterError, KubeCluster, LeaderElection, connect
-from .handlers import Reconciler, WorkQueue, registry_of, settle
+from .handlers import Reconciler, WorkQueue, list_served, registry_of, settle
 from .http_server import serving
 from .metrics import Metrics
 from .resource import Phase, decode_status, parse_time
 from .settings import Settings
 
 _log = logging.getLogger(__name__)
+_WATCHES_PAUSE = 10.0
 _STALE = 60.0
 """Seconds without an answer from the API server after which a replica is not ready."""
 
@@ -27,10 +29,8 @@ async def run(settings: Settings) -> int:
     """Until SIGTERM or SIGINT (0), or until the lease is lost or the watches end (1)."""
     metrics = Metrics(__version__)
     state = _State()
-    loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(
             serving(settings.listen, settings.metrics_port, {"/metrics": lambda: (200, metrics.text())})
@@ -87,18 +87,7 @@ async def _lead(
     queue = WorkQueue(
         reconciler.reconcile, workers=settings.workers, timed=metrics.reconciled, failed=metrics.reconcile_failed
     )
-    watches = asyncio.create_task(
-        kopf.operator(
-            registry=registry_of(queue.nudge, metrics.watch_event),
-            settings=settle(kopf.OperatorSettings()),
-            standalone=True,
-            clusterwide=not settings.namespaces,
-            namespaces=settings.namespaces,
-            stop_flag=stop,
-            # Without one, kopf asks the system for this user's name, and a pod's user has none.
-            identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
-        )
-    )
+    watches = asyncio.create_task(_watch(settings, queue, metrics, stop))
     resync = asyncio.create_task(_resync(settings, cluster, metrics, queue))
     tasks = {watches, resync, asyncio.create_task(stop.wait())}
     holding = asyncio.create_task(election.hold()) if election else None
@@ -123,12 +112,42 @@ async def _lead(
     return 1 if lost or broken else 0
 
 
+async def _watch(settings: Settings, queue: WorkQueue, metrics: Metrics, stop: asyncio.Event) -> None:
+    """kopf's watches until a stop. One that fails for good, as of a namespace that is gone, ends them all: they begin
+    again, and meanwhile the resync finds what they miss.
+    """
+    while not stop.is_set():
+        try:
+            await kopf.operator(
+                registry=registry_of(queue.nudge, metrics.watch_event),
+                settings=settle(kopf.OperatorSettings()),
+                standalone=True,
+                clusterwide=not settings.namespaces,
+                namespaces=settings.namespaces,
+                stop_flag=stop,
+                # Without one, kopf asks the system for this user's name, and a pod's user has none.
+                identity=settings.identity,  # type: ignore[arg-type]  # a NewType of str that kopf keeps to itself
+            )
+        except Exception as error:  # whatever kopf could not cope with
+            _log.error("the watches ended and begin again in %.0f s: %s", _WATCHES_PAUSE, error)
+            metrics.watches_restarted()
+        else:
+            return  # asked to: by our event, or by a signal, whose handler is kopf's meanwhile
+        _stop_on_signals(stop)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _WATCHES_PAUSE)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+
 async def _resync(settings: Settings, cluster: KubeCluster, metrics: Metrics, queue: WorkQueue) -> None:
     """Whatever a watch missed is found here; the gauges are set on the way."""
     while True:
         try:
-            scopes = settings.namespaces or (None,)
-            things = [thing for scope in scopes for thing in await cluster.list_image_builds(scope)]
+            things = await list_served(cluster, settings.namespaces)
         except ClusterError as error:
             _log.warning("resync: %s", error)
             await asyncio.sleep(min(10.0, settings.resync))

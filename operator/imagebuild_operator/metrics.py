@@ -63,6 +63,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "gc_deleted_total": ("Objects deleted.", ("kind", "why")),
     "reconcile_errors_total": ("Reconciles that ended with an error.", ("handler", "error_class")),
     "apiserver_requests_total": ("Requests to the API server.", ("verb", "code")),
+    "watch_restarts_total": ("Times that all watches ended and began again.", ()),
 }
 _HISTOGRAMS: Mapping[str, tuple[str, tuple[str, ...], tuple[float, ...]]] = {
     "build_duration_seconds": ("From the revision's begin to its end.", ("result",), _BUCKETS),
@@ -123,6 +124,9 @@ class Metrics:
 
     def requested(self, verb: str, code: str) -> None:
         self.record(Count("apiserver_requests_total", (("verb", verb), ("code", code))))
+
+    def watches_restarted(self) -> None:
+        self.record(Count("watch_restarts_total"))
 
     def watch_event(self) -> None:
         self._watch.set(time.time())

@@ -2,7 +2,6 @@
 
 import asyncio
 import platform as machine
-import resource
 import time
 from datetime import UTC, datetime
 
@@ -125,12 +124,12 @@ class _Build:
             created=lambda: _timestamp(epoch),
         )
         with self._phase("build"):
-            result = await self._solve(lowered)
+            tree = await self._solve(lowered)
         with self._phase("export"):
             self.exported = await export(
                 request=request,
                 lowered=lowered,
-                tree=result,
+                tree=tree,
                 solve=self.solve,
                 imported=self.imported,
                 store=self.store,
@@ -225,7 +224,7 @@ class _Build:
                 export=self.seconds.get("export", 0.0),
                 total=time.monotonic() - self.started,
             ),
-            peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            peak_rss_bytes=_peak_rss(),
             builder_version=__version__,
             executor=self.executor,
         )
@@ -259,6 +258,12 @@ def _platform(text: str) -> Platform:
     if wanted != own:
         raise NotSupported(f"not supported yet: building for {wanted} on {own}")
     return wanted
+
+
+def _peak_rss() -> int:
+    """Of this program: getrusage would count its parent's, whose memory it shared until it was started."""
+    with open("/proc/self/status", "rb") as file:
+        return next((int(line.split()[1]) * 1024 for line in file if line.startswith(b"VmHWM:")), 0)
 
 
 def _timestamp(epoch: int | None) -> str:

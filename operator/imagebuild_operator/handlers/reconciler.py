@@ -45,6 +45,7 @@ from ..resource import (
     encode_status,
     parse_spec,
 )
+from .served import list_served
 
 _log = logging.getLogger(__name__)
 _AGAIN = 2.0
@@ -132,11 +133,8 @@ class Reconciler:
         settled = status.terminal and status.observed_generation == identity.generation
         if under_way or settled or not (asks or self._policy.limits.any):
             return ()
-        if not self._policy.limits.any:
-            scopes: tuple[str | None, ...] = (identity.namespace,)
-        else:
-            scopes = self._namespaces or (None,)
-        things = [thing for scope in scopes for thing in await self._cluster.list_image_builds(scope)]
+        scope = self._namespaces if self._policy.limits.any else (identity.namespace,)
+        things = await list_served(self._cluster, scope)
         return tuple(
             Sibling(
                 namespace=thing["metadata"]["namespace"],
