@@ -7,7 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from imagebuild_engine.core.cache import DescribedTree, Record, TreeEntry, entry_header
+from imagebuild_engine.core.cache import (
+    ChainResult,
+    DescribedTree,
+    LayerResult,
+    Link,
+    Record,
+    TreeEntry,
+    entry_header,
+)
 from imagebuild_engine.core.frontend import PinnedImage
 from imagebuild_engine.core.oci import (
     Descriptor,
@@ -57,6 +65,11 @@ class Case:
         (found,) = (group["rec"] for group in self.data["groups"] if version in group["versions"])
         records: list[list[Any]] = found
         return records
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions of BuildKit that could build the case."""
+        return [version for group in self.data["groups"] for version in group["versions"]]
 
     def context(self, kept: "set[str] | None" = None) -> DescribedTree:
         """The context as a client of BuildKit sends it; `kept` are the paths that .dockerignore leaves."""
@@ -123,6 +136,19 @@ def graph_of_golden(records: list[list[Any]]) -> set[str]:
         return names[number]
 
     return {f"{name(number)} layers={record[2]} chains={record[3]}" for number, record in enumerate(records)}
+
+
+def records_of_golden(records: list[list[Any]]) -> tuple[Record, ...]:
+    """The records as our reader would have them."""
+    return tuple(
+        Record(
+            digest=Digest.parse(digest),
+            inputs=tuple(tuple(Link(parent, selector) for selector, parent in links) for links in inputs),
+            results=tuple(LayerResult(layer) for layer in layers),
+            chains=tuple(ChainResult(tuple(chain)) for chain in chains),
+        )
+        for digest, inputs, layers, chains in records
+    )
 
 
 def graph_of(records: tuple[Record, ...]) -> set[str]:

@@ -5,17 +5,30 @@ One table from exception to reason. What is not in it is a bug of ours and says 
 
 import asyncio
 import errno
+import os
 from dataclasses import dataclass
 
 from ..contract import FailureResult, Reason, failure
 from ..core.cache import BadWildcard
 from ..core.dockerfile import DockerfileError
 from ..core.graph import Origin
+from ..host.content import ContentError, DiskFull
 from ..host.context import ContextMissing, GitFailed
+from ..host.executor import ExecutorError, NotPossibleHere, StepTimedOut
+from ..host.layers import LayerError, WrongDiffId
 from ..host.registry import Denied, NotFound, RegistryError, RegistryTimeout, Unauthorized
-from ..host.rootfs import CopySourceMissing, UserNotFound
+from ..host.rootfs import CopyError, CopySourceMissing, UserNotFound
+from ..host.snapshots import SnapshotError
 
 _LOG_TAIL = 2048
+_OF_THE_TREE = {
+    errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EACCES,
+    errno.EPERM, errno.EINVAL, errno.EMLINK,
+}  # fmt: skip
+"""What a file step may run into because of what lies in the tree or in the context."""
+_OF_THE_MACHINE = {
+    errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ESTALE, errno.ENODEV, errno.EUCLEAN,
+}  # fmt: skip
 
 
 class BuildFailed(Exception):
@@ -34,11 +47,17 @@ class StepFailed(Exception):
     exit_code: int
     tail: str
     excerpt: str = ""
+    problem: str = ""
+    """What is wrong, where the step did not even start."""
+    disk_full: bool = False
+    """Was no space left when it ended? Then that is why."""
 
     def __str__(self) -> str:
-        what = f"ended with exit code {self.exit_code}"
+        what = self.problem or f"ended with exit code {self.exit_code}"
         if self.exit_code > 128:
             what = f"was killed by signal {self.exit_code - 128}"
+        if self.disk_full:
+            what += f"; {_DISK_FULL}"
         return f"line {self.origin.line}: {self.origin.instruction}: {what}"
 
 
@@ -78,6 +97,22 @@ class PushFailed(Exception):
     """The image could not be pushed. The cause says why."""
 
 
+class LayerBroken(Exception):
+    """A layer that an image has cannot be unpacked: the image is at fault."""
+
+    def __init__(self, image: str, problem: LayerError) -> None:
+        super().__init__(f"a layer of {image} cannot be unpacked: {problem}")
+        self.problem = problem
+
+
+class LayerLost(Exception):
+    """A layer that a cache promised is gone from its registry. The step has to run instead."""
+
+
+class StateUnusable(Exception):
+    """The directory for snapshots and blobs cannot be made or written to."""
+
+
 class NotSupported(Exception):
     """A part of the design that this version does not have yet, or that the surroundings do not allow."""
 
@@ -94,6 +129,7 @@ def failure_of(error: BaseException) -> FailureResult:
             )
         case StepFailed():
             reason = Reason.OUT_OF_MEMORY if error.exit_code == 137 else Reason.STEP_FAILED
+            reason = Reason.DISK_PRESSURE if error.disk_full else reason
             return failure(
                 reason,
                 str(error),
@@ -124,12 +160,25 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(_push_reason(cause), f"{error}: {cause}")
         case RegistryError():
             return failure(_registry_reason(error), str(error))
+        case LayerBroken():
+            wrong = isinstance(error.problem, WrongDiffId)
+            return failure(Reason.CHECKSUM_MISMATCH if wrong else Reason.BASE_IMAGE_NOT_FOUND, str(error))
+        case DiskFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return failure(Reason.DISK_PRESSURE, f"{_DISK_FULL}{_where(error)}: {_MAKE_ROOM}")
+        case LayerLost() | ContentError():
+            return failure(Reason.REGISTRY_UNAVAILABLE, str(error))
+        case NotPossibleHere():
+            return failure(Reason.NOT_SUPPORTED, str(error))
+        case StepTimedOut():
+            return failure(Reason.TIMED_OUT, str(error))
+        case StateUnusable() | ExecutorError() | SnapshotError() | LayerError():
+            return failure(Reason.BUILDER_CRASHED, str(error))
         case TimeoutError():
             return failure(Reason.TIMED_OUT, "the build did not end within its timeout")
         case asyncio.CancelledError() | KeyboardInterrupt():
             return failure(Reason.CANCELLED, "the build was interrupted")
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            return failure(Reason.DISK_PRESSURE, f"the disk is full: {error}")
+        case OSError() if error.errno in _OF_THE_MACHINE:
+            return failure(Reason.BUILDER_CRASHED, f"the builder's machine is in trouble: {words(error)}")
         case MemoryError():
             return failure(Reason.OUT_OF_MEMORY, "the builder ran out of memory")
         case _:
@@ -143,10 +192,36 @@ def file_problem(origin: Origin, error: Exception) -> Exception:
             return FileStepFailed(origin, Reason.DOCKERFILE_INVALID, str(error))
         case CopySourceMissing() | FileNotFoundError():
             return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))
-        case UserNotFound() | IsADirectoryError() | NotADirectoryError() | FileExistsError():
+        case LayerError():
+            return FileStepFailed(origin, Reason.STEP_FAILED, f"the archive cannot be unpacked: {error}")
+        case UserNotFound() | CopyError():
             return FileStepFailed(origin, Reason.STEP_FAILED, str(error))
+        case OSError() if error.errno in _OF_THE_TREE:
+            return FileStepFailed(origin, Reason.STEP_FAILED, words(error))
         case _:
             return error
+
+
+def is_full(free_bytes: int, free_inodes: int) -> bool:
+    """Is so little left that a step which failed most likely failed for that?"""
+    return free_bytes < 1 << 20 or free_inodes == 0
+
+
+def words(error: OSError) -> str:
+    """A system's error without numbers, and with the name that it is about."""
+    name = error.filename
+    text = error.strerror or str(error)
+    if name is None:
+        return text
+    return f"/{os.fsdecode(name).lstrip('/')}: {text}" if isinstance(name, str | bytes) else text
+
+
+_DISK_FULL = "the disk that holds the build is full"
+_MAKE_ROOM = "make room there, or name a directory on another disk with --state"
+
+
+def _where(error: BaseException) -> str:
+    return f" ({error.directory})" if isinstance(error, DiskFull) else ""
 
 
 _GIT = {

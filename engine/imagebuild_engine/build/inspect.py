@@ -4,9 +4,14 @@ import platform as machine
 from collections.abc import Collection
 from typing import Any
 
-from ..core.cache import InvalidRecords, decode_records
+from ..core.cache import InvalidRecords, Record, decode_records
 from ..core.oci import Platform, Reference
 from ..host.registry import DockerCredentials, RegistryClient, RegistryError, fetch_image
+
+
+def _tops(record: Record) -> tuple[int, ...]:
+    """The top layer of each of the record's results."""
+    return (*(item.layer for item in record.results), *(item.layers[-1] for item in record.chains))
 
 
 async def inspect_cache(reference: Reference, insecure: Collection[str]) -> tuple[dict[str, Any] | None, str]:
@@ -34,7 +39,7 @@ async def inspect_cache(reference: Reference, insecure: Collection[str]) -> tupl
                 "digest": str(record.digest),
                 "layers": [result.layer for result in record.results],
                 "chains": [list(result.layers) for result in record.chains],
-                "created_by": made_by[record.results[0].layer] if record.results else "",
+                "created_by": next((made_by[layer] for layer in _tops(record)), ""),
                 "inputs": [
                     [{"selector": str(link.selector), "link": link.parent} for link in links] for links in record.inputs
                 ],

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 import uuid
 from collections import deque
@@ -20,19 +21,18 @@ from ..core.graph import (
     LocalSource,
     MkdirAction,
     NetworkMode,
-    Origin,
     UserByName,
     Vertex,
 )
 from ..core.oci import Descriptor, Digest
 from ..host.context import ContextTree
-from ..host.executor import Network, Process, StartFailed, Stream
+from ..host.executor import Network, NotPossibleHere, Process, StartFailed, Stream
 from ..host.registry import RegistryError
 from ..host.rootfs import Tree as Files
 from ..host.rootfs import UserNotFound, lookup_user
 from . import files
 from .describe import describe
-from .failures import StepFailed, StepNotPossible, file_problem
+from .failures import StepFailed, StepNotPossible, file_problem, is_full
 from .imports import Imported
 from .layers import Context, LocalLayer, RemoteLayer, Result, Tree
 from .progress import Notice, StepOutput, View
@@ -40,6 +40,8 @@ from .store import TreeStore
 from .surroundings import Surroundings
 
 _TAIL_LINES = 40
+_SHOWN_OF_A_STEP = 2 << 20
+"""Bytes of output, as in BuildKit: a step may print for ever, its log must not grow for ever."""
 
 
 @dataclass
@@ -75,14 +77,16 @@ class BuildWorker:
         )
         return None
 
-    async def digest(self, vertex: Vertex, input_number: int, result: Result, request: ContentRequest) -> Digest:
+    async def digests(
+        self, vertex: Vertex, input_number: int, result: Result, request: ContentRequest
+    ) -> Sequence[Digest]:
         match result:
             case Context():
                 tree = await self.context.described()
             case Tree():
                 tree = await self._describe(result)
         try:
-            return request.digest(tree)
+            return request.digests(tree)
         except LookupError as error:
             assert vertex.origin is not None
             raise self._located(file_problem(vertex.origin, FileNotFoundError(str(error)))) from error
@@ -123,14 +127,7 @@ class BuildWorker:
         executor = await asyncio.to_thread(lambda: self.surroundings.executor)
         if executor is None:
             raise self._located(StepNotPossible(origin, self.surroundings.choice.why))
-        tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        number = self.numbers[vertex]
-
-        def output(_stream: Stream, line: bytes) -> None:
-            text = line.decode(errors="replace")
-            tail.append(text[:2000])
-            self.view.show(StepOutput(number=number, line=text))
-
+        log = _StepLog(self.view, self.numbers[vertex])
         key = f"active-{uuid.uuid4().hex}"
         parent_name = await self.store.snapshot(parent)
         root = await asyncio.to_thread(self.store.snapshots.prepare, key, parent_name)
@@ -145,13 +142,18 @@ class BuildWorker:
                     user=user,
                     network=Network.NONE if op.network is NetworkMode.NONE else Network.HOST,
                 )
-                code = await executor.run(root, process, output)
+                code = await executor.run(root, process, log.add)
             except StartFailed as error:
-                raise self._step_failed(origin, 127, str(error)) from error
+                raise self._located(StepFailed(origin, 127, str(error), problem=str(error))) from error
             except UserNotFound as error:
-                raise self._step_failed(origin, 1, str(error)) from error
+                raise self._located(StepFailed(origin, 1, str(error), problem=str(error))) from error
+            except NotPossibleHere as error:
+                raise self._located(StepNotPossible(origin, str(error))) from error
             if code:
-                raise self._step_failed(origin, code, "\n".join(tail))
+                log.show_the_end()
+                disk = os.statvfs(root)
+                full = is_full(disk.f_bavail * disk.f_frsize, disk.f_favail if disk.f_files else 1)
+                raise self._located(StepFailed(origin, code, "\n".join(log.tail), disk_full=full))
             return await self._commit(parent, key)
         except BaseException:
             await asyncio.to_thread(self.store.snapshots.remove, key)
@@ -208,14 +210,40 @@ class BuildWorker:
         await asyncio.to_thread(self.store.snapshots.commit, name, key)
         return parent.plus(LocalLayer(name=name, created=self.created()))
 
-    def _step_failed(self, origin: Origin, code: int, tail: str) -> Exception:
-        return self._located(StepFailed(origin, code, tail))
-
     def _located(self, error: Exception) -> Exception:
         """With the excerpt of the Dockerfile, where the error has a place for it."""
         if hasattr(error, "excerpt") and hasattr(error, "origin") and error.origin.line:
             error.excerpt = self.source.excerpt(Location(error.origin.line, error.origin.line))
         return error
+
+
+class _StepLog:
+    """What a step prints: shown up to a limit, its end kept for the failure."""
+
+    def __init__(self, view: View, number: int) -> None:
+        self._view = view
+        self._number = number
+        self._room = _SHOWN_OF_A_STEP
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def add(self, _stream: Stream, line: bytes) -> None:
+        text = line[:_SHOWN_OF_A_STEP].decode(errors="replace")
+        self.tail.append(text[:2000])
+        if self._room <= 0:
+            return
+        self._room -= len(line) + 1
+        self._show(text)
+        if self._room <= 0:
+            self._show(f"[output clipped: the step has printed more than {_SHOWN_OF_A_STEP >> 20} MiB]")
+
+    def show_the_end(self) -> None:
+        """For a step that failed: what it said last is why."""
+        if self._room <= 0:
+            for text in self.tail:
+                self._show(text)
+
+    def _show(self, text: str) -> None:
+        self._view.show(StepOutput(number=self._number, line=text))
 
 
 def layer_descriptor(layer: RemoteLayer) -> Descriptor:

@@ -48,14 +48,19 @@ def _print_tree(inspected: dict[str, Any]) -> None:
     if not records:
         print("no cache records")
         return
-    print(f"{len(records)} records, {sum(1 for item in records if item['layers'])} with a result\n")
+    print(f"{len(records)} records, {sum(1 for item in records if item['layers'] or item['chains'])} with a result\n")
     for number, record in enumerate(records):
-        layers = f"layers 0..{record['layers'][0]}" if record["layers"] else "no result"
         print(
-            f"{number:>4}  {record['digest'][7:19]}  {layers}"
+            f"{number:>4}  {record['digest'][7:19]}  {_result(record)}"
             + (f"  {record['created_by']}" if record["created_by"] else "")
         )
         for position, links in enumerate(record["inputs"]):
             for link in links:
                 selector = f" selecting {link['selector'][7:19]}" if link["selector"] else ""
                 print(f"      input {position} from {link['link']}{selector}")
+
+
+def _result(record: dict[str, Any]) -> str:
+    if record["layers"]:
+        return f"layers 0..{record['layers'][0]}"
+    return f"layers {', '.join(map(str, record['chains'][0]))}" if record["chains"] else "no result"

@@ -248,6 +248,37 @@ def test_a_negated_class_may_match_a_slash_as_in_go() -> None:
     assert LINKS.pattern_checksum("/d[^a]x") == listed(("\0d\0x", file("", b"x").digest))
 
 
+# Patterns as v0.8 has them
+
+
+def test_an_older_version_joins_base_names_and_whole_contents() -> None:
+    context = tree()
+    x, y = context.checksum("/d/x"), context.checksum("/d/s")
+    assert context.pattern_checksum_by_names("/d/[sx]") == Digest.of(f"s{y}\0x{x}".encode())
+    assert context.pattern_checksum_by_names("/*/x") == x
+    assert context.pattern_checksum_by_names("/*.go") == EMPTY
+
+
+def test_an_older_version_follows_a_link_that_is_matched() -> None:
+    followed, as_it_is = (LINKS.checksum("/abs", follow_links=follow) for follow in (True, False))
+    assert LINKS.pattern_checksum_by_names("/ab?") == Digest.of(f"abs{followed}".encode())
+    assert LINKS.pattern_checksum_by_names("/ab?", follow_links=False) == Digest.of(f"abs{as_it_is}".encode())
+
+
+def test_what_is_beside_a_directory_is_told_from_what_is_in_it() -> None:
+    """Lists of base names alone, as v0.9 to v0.25 have them, do not: the two trees below would share a key."""
+    inside = DescribedTree([folder("d"), folder("d/a"), file("d/a/x")])
+    beside = DescribedTree([folder("d"), folder("d/a"), file("d/x")])
+    asked = ContentRequest(selectors=(ContentSelector(path="/d*", wildcard=True),))
+    assert len(asked.digests(inside)) == len(asked.digests(beside)) == 2
+    assert not set(asked.digests(inside)) & set(asked.digests(beside))
+
+
+def test_a_plain_path_has_one_digest_for_all_versions() -> None:
+    asked = ContentRequest(selectors=(ContentSelector(path="/a.txt", wildcard=True),))
+    assert asked.digests(tree()) == (asked.digest(tree()),)
+
+
 # What an op asks for
 
 

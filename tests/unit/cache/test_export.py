@@ -2,10 +2,12 @@
 
 from imagebuild_engine.core.cache import (
     CacheIndex,
+    ChainResult,
     InputKeys,
     LayerResult,
     Link,
     Record,
+    Spelling,
     StepKeys,
     build_records,
     encode_records,
@@ -89,3 +91,49 @@ def test_the_same_step_twice_is_one_record() -> None:
     assert sorted(record.digest for record in records) == sorted([K1, K2, RUN, COPY])
     (found,) = (record for record in records if record.digest == RUN)
     assert found.results == (RESULT,)
+
+
+# Spellings of older versions
+
+OLD_RUN, OTHER_RUN = Digest.of(b"old run"), Digest.of(b"other run")
+
+
+def spelled(*digests: Digest, selector: str = "") -> tuple[Spelling, ...]:
+    return tuple(Spelling(digests=(digest,), selectors=(selector,)) for digest in digests)
+
+
+def only(records: tuple[Record, ...], digest: Digest) -> Record:
+    (found,) = (record for record in records if record.digest == digest)
+    return found
+
+
+def test_each_spelling_is_linked_to_the_same_spelling_of_its_input() -> None:
+    first = StepKeys(
+        keys=(RUN,), inputs=(InputKeys(step=0, selector=AT_ROOT),), result=RESULT, older=spelled(RUN, OLD_RUN)
+    )
+    second = StepKeys(keys=(OTHER_RUN,), inputs=(InputKeys(step=1),), older=spelled(OTHER_RUN, COPY))
+    records = build_records([IMAGE, first, second], 2)
+    by_digest = {record.digest: number for number, record in enumerate(records)}
+    assert len(records) == 6
+    roots = (by_digest[K1], by_digest[K2])
+    assert set(only(records, RUN).inputs[0]) == {Link(root, selector) for root in roots for selector in ("", AT_ROOT)}
+    assert set(only(records, OLD_RUN).inputs[0]) == {Link(root) for root in roots}
+    assert only(records, OTHER_RUN).inputs == ((Link(by_digest[RUN]),),)
+    assert only(records, COPY).inputs == ((Link(by_digest[OLD_RUN]),),)
+
+
+def test_a_step_that_all_write_the_same_joins_the_chains_of_its_input() -> None:
+    run = StepKeys(keys=(RUN,), inputs=(InputKeys(step=0),), older=spelled(OLD_RUN, OLD_RUN))
+    after = StepKeys(keys=(COPY,), inputs=(InputKeys(step=1),), result=RESULT)
+    records = build_records([IMAGE, run, after], 2)
+    by_digest = {record.digest: number for number, record in enumerate(records)}
+    assert set(only(records, COPY).inputs[0]) == {Link(by_digest[RUN]), Link(by_digest[OLD_RUN])}
+    assert only(records, COPY).results == (RESULT,)
+
+
+def test_only_the_oldest_spelling_names_the_layer_and_the_others_list_the_layers() -> None:
+    run = StepKeys(keys=(RUN,), inputs=(InputKeys(step=0),), result=RESULT, older=spelled(RUN, OLD_RUN))
+    records = build_records([IMAGE, run], 1)
+    assert (only(records, OLD_RUN).results, only(records, OLD_RUN).chains) == ((RESULT,), ())
+    chain = ChainResult((0, RESULT.layer), RESULT.created_at)
+    assert (only(records, RUN).results, only(records, RUN).chains) == ((), (chain,))

@@ -60,11 +60,13 @@ class World:
         self.calls[f"load {vertex.description} from {source}"] += 1
         return None if source in self.lost else f"cached {vertex.description} layer {result.layer}"
 
-    async def digest(self, vertex: Vertex, input_number: int, result: str, request: ContentRequest) -> Digest:
+    async def digests(
+        self, vertex: Vertex, input_number: int, result: str, request: ContentRequest
+    ) -> tuple[Digest, ...]:
         self.calls[f"digest {vertex.inputs[input_number].vertex.description}"] += 1
         await asyncio.sleep(0)
         name = vertex.inputs[input_number].vertex.description
-        return digest("content " + self.contents.get(name, name))
+        return (digest("content " + self.contents.get(name, name)),)
 
     async def execute(self, vertex: Vertex, inputs: Sequence[str]) -> str:
         self.calls[f"run {vertex.description}"] += 1

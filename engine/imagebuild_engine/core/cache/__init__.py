@@ -7,7 +7,7 @@ from .content import ContentRequest, ContentSelector, DescribedTree, EntryKind, 
 from .export import InputKeys, StepKeys, build_records
 from .index import CacheIndex, RecordId
 from .inline import InvalidRecords, decode_records, encode_records, normalized
-from .keys import content_key, root_key, selector_of
+from .keys import Spelling, content_key, root_key, selector_of
 from .records import CacheResult, ChainResult, LayerResult, Link, Record
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
@@ -27,6 +27,7 @@ __all__ = [
     "PathNotFound",
     "Record",
     "RecordId",
+    "Spelling",
     "StepKeys",
     "TreeEntry",
     "build_records",

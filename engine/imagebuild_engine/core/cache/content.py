@@ -9,7 +9,7 @@ that sorting them as text sorts them component by component.
 
 import posixpath
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -97,9 +97,17 @@ class ContentRequest:
 
     def digest(self, tree: "DescribedTree") -> Digest:
         """The content digest of all that is selected (ops/opsutils/contenthash.go). Raises PathNotFound."""
+        return self._digest(tree.selected)
+
+    def digests(self, tree: "DescribedTree") -> tuple[Digest, ...]:
+        """All content digests by which some version knows the selected, the current one first. Raises PathNotFound."""
+        if not any(selector.is_pattern for selector in self.selectors):
+            return (self.digest(tree),)
+        return tuple(dict.fromkeys((self.digest(tree), self._digest(tree.selected_by_names))))
+
+    def _digest(self, checksum: Callable[[ContentSelector], Digest]) -> Digest:
         selectors = deduplicated(self.selectors or (ContentSelector(path="/", follow_links=False),))
-        checksums = [tree.selected(selector) for selector in selectors]
-        return Digest.of("\0".join(checksums).encode())
+        return Digest.of("\0".join(map(checksum, selectors)).encode())
 
 
 def deduplicated(selectors: Sequence[ContentSelector]) -> tuple[ContentSelector, ...]:
@@ -142,11 +150,45 @@ class DescribedTree:
             return self.pattern_checksum(selector.path, follow_links=selector.follow_links)
         return self.checksum(selector.path, follow_links=selector.follow_links)
 
+    def selected_by_names(self, selector: ContentSelector) -> Digest:
+        """The same as older versions have it: they hash a pattern differently."""
+        if selector.is_pattern:
+            return self.pattern_checksum_by_names(selector.path, follow_links=selector.follow_links)
+        return self.checksum(selector.path, follow_links=selector.follow_links)
+
     def pattern_checksum(self, pattern: str, *, follow_links: bool = True) -> Digest:
         """All that a wildcard matches, and what is below it, as v0.26 and later hash it (includedPaths).
 
         Directories count with their headers only, since everything below them is in the list too. A link that is
         matched itself counts with what it leads to. Raises PathNotFound if that is nothing, and BadWildcard.
+        """
+        prefix, found = self._matches(pattern)
+        collected: list[tuple[str, Digest]] = []
+        for key, name in found:
+            entry = self._entries[key]
+            followed = entry.kind == "symlink" and follow_links
+            collected.append((key[len(prefix) :], self.checksum(name) if followed else entry.digest))
+            collected += [(below[len(prefix) :], self._entries[below].digest) for below in self._below(key)]
+        if len(collected) == 1 and collected[0][0].rpartition("\0")[2] == posixpath.basename(_clean(pattern)):
+            return collected[0][1]
+        return Digest.of(b"".join(_bytes(path) + digest.encode() for path, digest in collected))
+
+    def pattern_checksum_by_names(self, pattern: str, *, follow_links: bool = True) -> Digest:
+        """All that a wildcard matches as v0.8 hashes it: each match's base name with its whole content.
+
+        v0.9 to v0.25 do the same as long as no directory matches. If one does, they list what is in it by base names
+        alone, which says less than what is copied; that form is neither written nor believed. Raises as above.
+        """
+        _, found = self._matches(pattern)
+        parts = [(posixpath.basename(name), self.checksum(name, follow_links=follow_links)) for _, name in found]
+        if len(parts) == 1 and parts[0][0] == posixpath.basename(_clean(pattern)):
+            return parts[0][1]
+        return Digest.of(b"\0".join(_bytes(name) + digest.encode() for name, digest in parts))
+
+    def _matches(self, pattern: str) -> tuple[str, list[tuple[str, str]]]:
+        """The key of what stands before the first wildcard; the matches in order, each as key and as written.
+
+        What is below a match is no match of its own. Raises BadWildcard.
         """
         written = _clean(pattern)
         names = written.split("/")[1:]
@@ -156,28 +198,18 @@ class DescribedTree:
         # What stands before the first wildcard is looked up through links, but matched as it is written.
         stem = "".join("/" + name for name in names[:fixed])
         prefix = self._resolve(stem, True)
+        found: list[tuple[str, str]] = []
         if prefix not in self._entries:
-            return Digest.of(b"")
+            return prefix, found
         # Only a class can match a slash (path.Match); without one, the depth must be the same.
         depth = None if "[" in written else written.count("/")
-        collected: list[tuple[str, Digest]] = []
-        top: str | None = None
         for key in self._below(prefix):
             name = stem + key[len(prefix) :].replace("\0", "/")
-            entry = self._entries[key]
-            digest = entry.digest
-            if top is None or not name.startswith(top + "/"):
-                if (depth is not None and name.count("/") != depth) or not wildcard_match(written, name):
-                    continue
-                top = name
-                if entry.kind == "symlink" and follow_links:
-                    digest = self.checksum(name)
-            collected.append((key[len(prefix) :], digest))
-        if not collected:
-            return Digest.of(b"")
-        if len(collected) == 1 and collected[0][0].rpartition("\0")[2] == names[-1]:
-            return collected[0][1]
-        return Digest.of(b"".join(_bytes(path) + digest.encode() for path, digest in collected))
+            if found and name.startswith(found[-1][1] + "/"):
+                continue
+            if (depth is None or name.count("/") == depth) and wildcard_match(written, name):
+                found.append((key, name))
+        return prefix, found
 
     def _tree_digest(self, key: str) -> Digest:
         """Over (remainder of the child's path, child's digest) for the header and every direct child, in byte order.

@@ -3,13 +3,23 @@
 Every step that the result rests on becomes a record, linked to all keys by which its inputs are known. Sources
 never have
 a result; steps of other stages, whose layers are not in the image, are records without one and serve as links.
+
+Versions of BuildKit key some steps differently. Each such spelling of a step is a record of its own, linked to its
+inputs' records of the same spelling; what is spelled alike is one record. So every version finds its own chain, and
+the field, which travels with every image, grows by no more than the differences.
+
+Of a step's records only the one that the oldest versions read may name the step's layer. v0.8 (dockerd 20.10 has it)
+takes any record with a result for the one that it has matched; where that is another one, it executes the step or, far
+worse, takes the parent's layers for the step's and leaves one out of the image. It does not know `chains`, which say
+the same to all versions that read the other records.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..oci import Digest
-from .records import LayerResult, Link, Record
+from .keys import Spelling
+from .records import ChainResult, LayerResult, Link, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,13 @@ class StepKeys:
     keys: tuple[Digest, ...]
     inputs: tuple[InputKeys, ...] = ()
     result: LayerResult | None = None
+    older: tuple[Spelling, ...] = ()
+    """The keys and selectors of older versions; empty where they are the same. Equally many wherever there are any."""
+
+    @property
+    def spellings(self) -> tuple[Spelling, ...]:
+        """The current one, then the older ones."""
+        return (Spelling(digests=self.keys, selectors=tuple(known.selector for known in self.inputs)), *self.older)
 
 
 def build_records(steps: Sequence[StepKeys], target: int) -> tuple[Record, ...]:
@@ -37,8 +54,9 @@ def build_records(steps: Sequence[StepKeys], target: int) -> tuple[Record, ...]:
     A step one of whose inputs is known by no key at all cannot be found again and gets no record.
     """
     records: list[Record] = []
-    positions: list[tuple[int, ...]] = []
+    positions: list[tuple[tuple[int, ...], ...]] = []
     contents: dict[Digest, int] = {}
+    count = max((len(step.spellings) for step in steps), default=1)
 
     def content(key: Digest) -> int:
         if key not in contents:
@@ -49,23 +67,36 @@ def build_records(steps: Sequence[StepKeys], target: int) -> tuple[Record, ...]:
     needed = _needed(steps, target)
     for number, step in enumerate(steps):
         if number not in needed:
-            positions.append(())
+            positions.append(((),) * count)
             continue
-        inputs = []
-        for known in step.inputs:
-            links = [Link(parent, known.selector) for parent in positions[known.step]]
-            links += [Link(content(key)) for key in sorted(known.content)]
-            inputs.append(tuple(links))
-        if not all(inputs):
-            positions.append(())
-            continue
-        own = []
-        for key in step.keys:
-            own.append(len(records))
-            results = (step.result,) if step.result and inputs else ()
-            records.append(Record(digest=key, inputs=tuple(inputs), results=results))
-        positions.append(tuple(own))
+        spellings = step.spellings if step.older else step.spellings * count
+        contents_read = [tuple(Link(content(key)) for key in sorted(known.content)) for known in step.inputs]
+        # Key → for each input, the links by which some version that has this key knows it.
+        found: dict[Digest, list[dict[Link, None]]] = {}
+        usable: list[tuple[Digest, ...]] = []
+        for dialect, spelling in enumerate(spellings):
+            links = [
+                (*(Link(parent, selector) for parent in positions[known.step][dialect]), *read)
+                for known, selector, read in zip(step.inputs, spelling.selectors, contents_read, strict=True)
+            ]
+            usable.append(spelling.digests if all(links) else ())
+            for key in usable[-1]:
+                for known_links, more in zip(found.setdefault(key, [{} for _ in links]), links, strict=True):
+                    known_links.update(dict.fromkeys(more))
+        place = {key: len(records) + offset for offset, key in enumerate(found)}
+        for key, inputs in found.items():
+            record = Record(digest=key, inputs=tuple(tuple(links) for links in inputs))
+            if step.result and step.inputs:
+                record = _with_result(record, step.result, by_layer=key in usable[-1])
+            records.append(record)
+        positions.append(tuple(tuple(place[key] for key in keys) for keys in usable))
     return tuple(records)
+
+
+def _with_result(record: Record, result: LayerResult, *, by_layer: bool) -> Record:
+    if by_layer:
+        return replace(record, results=(result,))
+    return replace(record, chains=(ChainResult(tuple(range(result.layer + 1)), result.created_at),))
 
 
 def _needed(steps: Sequence[StepKeys], target: int) -> Mapping[int, None]:

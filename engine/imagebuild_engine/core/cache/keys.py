@@ -5,10 +5,19 @@ paths that an op selects in an input.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..oci import Digest
 
 CONTENT_OUTPUT = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """How one range of BuildKit's versions writes a step: its digests, and of each input the selector ("" for all)."""
+
+    digests: tuple[Digest, ...]
+    selectors: tuple[str, ...] = ()
 
 
 def root_key(op_digest: Digest, output: int) -> Digest:

@@ -1,7 +1,7 @@
 """The build graph: vertices, edges and what each vertex does, and how an op is keyed (its CacheMap)."""
 
 from ..cache import ContentRequest
-from .cache_map import CacheMap, InputKey, cache_map, chain_id, op_text
+from .cache_map import CacheMap, Dialect, InputKey, cache_map, chain_id, op_text
 from .ops import (
     ROOT_MOUNT,
     SCRATCH,
@@ -30,6 +30,7 @@ __all__ = [
     "Chown",
     "ContentRequest",
     "CopyAction",
+    "Dialect",
     "Edge",
     "ExecOp",
     "FileAction",

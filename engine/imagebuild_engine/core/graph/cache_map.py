@@ -3,14 +3,18 @@
 The digests are of Go's JSON of BuildKit's protobuf messages: members that are zero vanish, the order is that of
 the struct
 fields. Quoted structs: ExecOp, Meta, Mount, FileActionCopy, FileActionMkDir, ChownOpt in solver/pb/ops.proto.
+
+The current form is that of v0.18 and later. Older versions, and dockers with one inside, write some ops differently; an
+op that they do write differently says how, so that its record can be found by all of them (see `Dialect`).
 """
 
 import base64
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
-from ..cache import ContentRequest, ContentSelector, selector_of
+from ..cache import ContentRequest, ContentSelector, Spelling, selector_of
 from ..oci import Digest, Platform, go_json
 from .ops import (
     SCRATCH,
@@ -30,6 +34,24 @@ from .ops import (
 )
 
 
+class Dialect(IntEnum):
+    """Versions of BuildKit that write every op in the same way, the newest first; neighbours differ in one thing.
+
+    v0.17 is missing: it had yet another form of owners, and did not last.
+    """
+
+    V0_18 = 0
+    V0_13 = 1
+    """Owners as gogo protobuf's JSON has them: `byID`, and an input that is never left out."""
+    V0_11 = 2
+    """A RUN selects nothing of its root."""
+    V0_8 = 3
+    """A RUN without removeMountStubsRecursive."""
+
+
+OLDER = tuple(Dialect)[1:]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputKey:
     """What of an input counts. `selector` belongs to links by definition; None is the whole input."""
@@ -45,6 +67,13 @@ class CacheMap:
 
     digests: tuple[Digest, ...]
     inputs: tuple[InputKey, ...]
+    older: tuple[Spelling, ...] = ()
+    """What the dialects of OLDER write, in that order; empty where all of them write the same as the current one."""
+
+    @property
+    def spellings(self) -> tuple[Spelling, ...]:
+        """The current one, then the older ones."""
+        return (Spelling(digests=self.digests, selectors=tuple(key.selector or "" for key in self.inputs)), *self.older)
 
 
 def cache_map(op: Op) -> CacheMap:
@@ -55,15 +84,27 @@ def cache_map(op: Op) -> CacheMap:
         case LocalSource():
             return CacheMap(digests=(), inputs=())
         case ExecOp():
-            return CacheMap(digests=(Digest.of(op_text(op)),), inputs=_exec_inputs(op))
+            return _with_older(op, _exec_inputs(op))
         case FileOp():
-            count = input_count(op)
-            return CacheMap(digests=(Digest.of(op_text(op)),), inputs=tuple(_file_input(op, n) for n in range(count)))
+            return _with_older(op, tuple(_file_input(op, number) for number in range(input_count(op))))
 
 
-def op_text(op: ExecOp | FileOp) -> bytes:
+def _with_older(op: ExecOp | FileOp, inputs: tuple[InputKey, ...]) -> CacheMap:
+    current = CacheMap(digests=(Digest.of(op_text(op)),), inputs=inputs)
+    if isinstance(op, ExecOp) and not _only_root(op.mounts):
+        return current  # how older versions write mounts is another story
+    (first,) = current.spellings
+    older = []
+    for dialect in OLDER:
+        nothing_selected = isinstance(op, ExecOp) and dialect >= Dialect.V0_11
+        selectors = ("",) * len(inputs) if nothing_selected else first.selectors
+        older.append(Spelling(digests=(Digest.of(op_text(op, dialect)),), selectors=selectors))
+    return current if set(older) == {first} else replace(current, older=tuple(older))
+
+
+def op_text(op: ExecOp | FileOp, dialect: Dialect = Dialect.V0_18) -> bytes:
     """The text whose digest is the op's. (An image has two such texts and a local directory has none.)"""
-    return _exec_text(op) if isinstance(op, ExecOp) else _file_text(op)
+    return _exec_text(op, dialect) if isinstance(op, ExecOp) else _file_text(op, dialect)
 
 
 def input_count(op: FileOp) -> int:
@@ -104,7 +145,7 @@ def _platform(platform: Platform) -> dict[str, Any]:
     return value
 
 
-def _exec_text(op: ExecOp) -> bytes:
+def _exec_text(op: ExecOp, dialect: Dialect) -> bytes:
     """What is hashed for a RUN step (ops/exec.go)."""
     meta: dict[str, Any] = {}
     if op.args:
@@ -117,7 +158,8 @@ def _exec_text(op: ExecOp) -> bytes:
         meta["user"] = op.user
     if op.hostname:
         meta["hostname"] = op.hostname
-    meta["removeMountStubsRecursive"] = True
+    if dialect < Dialect.V0_8:
+        meta["removeMountStubsRecursive"] = True
     body: dict[str, Any] = {"meta": meta}
     if not _only_root(op.mounts):
         body["mounts"] = [_mount(mount) for mount in op.mounts]
@@ -165,10 +207,10 @@ def _exec_inputs(op: ExecOp) -> tuple[InputKey, ...]:
     return tuple(keys)
 
 
-def _file_text(op: FileOp) -> bytes:
+def _file_text(op: FileOp, dialect: Dialect) -> bytes:
     """What is hashed for COPY, ADD and WORKDIR (ops/file.go)."""
     count = input_count(op)
-    actions = [base64.b64encode(go_json(_action(action, count))).decode() for action in op.actions]
+    actions = [base64.b64encode(go_json(_action(action, count, dialect))).decode() for action in op.actions]
     value: dict[str, Any] = {"Type": "buildkit.file.v0", "Actions": actions}
     indexes = [[action.input, _secondary(action), action.output] for action in op.actions]
     if not _is_default(indexes):
@@ -190,14 +232,14 @@ def _is_default(indexes: list[list[int]]) -> bool:
     return True
 
 
-def _action(action: CopyAction | MkdirAction, inputs: int) -> dict[str, Any]:
+def _action(action: CopyAction | MkdirAction, inputs: int, dialect: Dialect) -> dict[str, Any]:
     match action:
         case MkdirAction():
             members: dict[str, Any] = {
                 "path": action.path,
                 "mode": action.mode,
                 "makeParents": action.make_parents,
-                "owner": _chown(action.owner),
+                "owner": _chown(action.owner, dialect),
                 "timestamp": action.timestamp,
             }
         case CopyAction():
@@ -205,7 +247,7 @@ def _action(action: CopyAction | MkdirAction, inputs: int) -> dict[str, Any]:
             members = {
                 "src": (posixpath.basename(action.source.rstrip("/")) or "/") if real else action.source,
                 "dest": action.destination,
-                "owner": _chown(action.owner),
+                "owner": _chown(action.owner, dialect),
                 "mode": action.mode,
                 "followSymlink": action.follow_symlink,
                 "dirCopyContents": action.dir_copy_contents,
@@ -218,21 +260,22 @@ def _action(action: CopyAction | MkdirAction, inputs: int) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None and value not in (0, "", False)}
 
 
-def _chown(chown: Chown | None) -> dict[str, Any] | None:
+def _chown(chown: Chown | None, dialect: Dialect) -> dict[str, Any] | None:
     if chown is None:
         return None
-    members = {"user": _owner(chown.user), "group": _owner(chown.group)}
+    members = {"user": _owner(chown.user, dialect), "group": _owner(chown.group, dialect)}
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _owner(owner: Owner | None) -> dict[str, Any] | None:
+def _owner(owner: Owner | None, dialect: Dialect) -> dict[str, Any] | None:
+    current = dialect is Dialect.V0_18
     match owner:
         case None:
             return None
         case UserById(id=number):
-            return {"User": {"byId": number} if number else {}}
+            return {"User": {"byId" if current else "byID": number} if number else {}}
         case UserByName(name=name, input=number):
-            return {"User": {"byName": {"name": name} | ({"input": number} if number else {})}}
+            return {"User": {"byName": {"name": name} | ({} if current and not number else {"input": number})}}
 
 
 def _file_input(op: FileOp, number: int) -> InputKey:

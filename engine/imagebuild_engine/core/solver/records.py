@@ -31,7 +31,8 @@ def solved_records(
             )
             for number, (edge, key) in enumerate(zip(vertex.inputs, solved.cache_map.inputs, strict=True))
         )
-        steps.append(StepKeys(keys=solved.keys, inputs=inputs, result=result_of(solved)))
+        current, *older = solved.spellings
+        steps.append(StepKeys(keys=current.digests, inputs=inputs, result=result_of(solved), older=tuple(older)))
     return build_records(steps, positions[target.vertex])
 
 

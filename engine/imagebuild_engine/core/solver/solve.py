@@ -23,10 +23,10 @@ source 2 can only be reached through records of source 2, but each step may take
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
-from ..cache import CacheIndex, RecordId, content_key, root_key
+from ..cache import CacheIndex, RecordId, Spelling, content_key, root_key
 from ..graph import CacheMap, Edge, Vertex, cache_map
 from ..oci import Digest
 from .worker import R, Worker
@@ -62,9 +62,17 @@ class Solved(Generic[R]):
     result: R | None = None
 
     @property
+    def spellings(self) -> tuple[Spelling, ...]:
+        """The keys of the vertex's records and what they select, as the current and the older versions write them."""
+        return tuple(
+            replace(spelling, digests=tuple(root_key(digest, 0) for digest in spelling.digests))
+            for spelling in self.cache_map.spellings
+        )
+
+    @property
     def keys(self) -> tuple[Digest, ...]:
-        """The keys of the vertex's records; several for an image, none for a local directory."""
-        return tuple(root_key(digest, 0) for digest in self.cache_map.digests)
+        """All keys by which the vertex may be found; none for a local directory."""
+        return tuple(dict.fromkeys(key for spelling in self.spellings for key in spelling.digests))
 
 
 class Solve(Generic[R]):
@@ -181,17 +189,20 @@ class Solve(Generic[R]):
 
     def _lookup(self, solved: Solved[R], inputs: Sequence[Solved[R]]) -> Ids:
         found = []
+        spellings, keys = solved.spellings, solved.keys
         for number, index in enumerate(self._sources):
             links: list[set[tuple[str, RecordId]]] = []
-            for position, (parent, key) in enumerate(zip(inputs, solved.cache_map.inputs, strict=True)):
-                usable: set[tuple[str, RecordId]] = {(key.selector or "", identity) for identity in parent.ids[number]}
+            for position, parent in enumerate(inputs):
+                # Whatever version wrote the record: its key and its links mean this step on these inputs.
+                selectors = {spelling.selectors[position] for spelling in spellings}
+                usable = {(selector, identity) for selector in selectors for identity in parent.ids[number]}
                 for digest in solved.content.get(position, ()):
                     usable |= {("", identity) for identity in index.root(content_key(digest))}
                 links.append(usable)
             matches: set[RecordId] = set()
             if all(links):
-                for key_digest in solved.keys:
-                    matches |= index.match(key_digest, links)
+                for key in keys:
+                    matches |= index.match(key, links)
             found.append(frozenset(matches))
         return tuple(found)
 
@@ -200,8 +211,8 @@ class Solve(Generic[R]):
             request = solved.cache_map.inputs[position].content
             assert request is not None
             result = await self._result(solved.vertex.inputs[position].vertex)
-            digest = await self._worker.digest(solved.vertex, position, result, request)
-            solved.content.setdefault(position, set()).add(digest)
+            digests = await self._worker.digests(solved.vertex, position, result, request)
+            solved.content.setdefault(position, set()).update(digests)
 
         await asyncio.gather(*(read(position) for position in self._unread(solved)))
 

@@ -1,6 +1,6 @@
 """The solver's only window on the world."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar
 
 from ..cache import CacheResult
@@ -15,7 +15,7 @@ class Worker(Protocol[R]):
 
     A story: the solver finds step 1 in a cache source and calls `load`; the answer may be a chain of layers that
     nobody has pulled.
-    Step 2 copies files of another tree, so it calls `digest`, which may have to pull. Step 3 is nowhere, so it calls
+    Step 2 copies files of another tree, so it calls `digests`, which may have to pull. Step 3 is nowhere, so it calls
     `execute` with the results of its inputs.
     """
 
@@ -23,8 +23,13 @@ class Worker(Protocol[R]):
         """The result that a record of cache source number `source` promises; None if it is gone from there."""
         ...
 
-    async def digest(self, vertex: Vertex, input_number: int, result: R, request: ContentRequest) -> Digest:
-        """The content digest of what `vertex` reads of its input. Raises the user's error if a path is missing."""
+    async def digests(
+        self, vertex: Vertex, input_number: int, result: R, request: ContentRequest
+    ) -> Collection[Digest]:
+        """The content digests of what `vertex` reads of its input; more than one where BuildKit's versions disagree.
+
+        Raises the user's error if a path is missing.
+        """
         ...
 
     async def execute(self, vertex: Vertex, inputs: Sequence[R]) -> R:
