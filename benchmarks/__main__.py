@@ -1,0 +1,110 @@
+"""`python -m benchmarks [--runs N] [--case NAME] [--record]`, from the checkout's root, as root."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.cluster import images, layout, tools
+from tests.support.daemons import missing_buildkitd, running_buildkitd
+from tests.support.registry import missing_registry, running_registry
+
+from .cases import CASES, Case
+from .contestants import BuildKit, Contestant, Ours
+from .machine import ROOT, describe_machine, describe_versions, load, sources
+from .measure import CommandFailed
+from .report import Report
+from .rounds import BrokenBuild, Course
+from .traffic import Meter
+from .workload import Workload
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 0 if everything was built as it should be, whatever the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="imagebuild and BuildKit side by side")
+    parser.add_argument("--runs", type=int, default=5, metavar="N", help="measured rounds of each case (default: 5)")
+    names = [case.name for case in CASES]
+    parser.add_argument("--case", action="append", choices=names, help="only this case; may be given several times")
+    parser.add_argument("--record", action="store_true", help="write to benchmarks/results instead of build/bench")
+    chosen = parser.parse_args(arguments)
+    if chosen.runs < 1:
+        parser.error("--runs: at least one")
+    if missing := missing_buildkitd() or missing_registry():
+        parser.exit(1, f"benchmarks: {missing}\n")
+    cases = [case for case in CASES if case.name in (chosen.case or names)]
+    before = sources()
+    try:
+        report = _measure(cases, chosen.runs)
+    except (BrokenBuild, CommandFailed) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        report = None
+    if sources() != before:
+        print("benchmarks: the engine's sources changed meanwhile: measure again", file=sys.stderr)
+        return 1
+    if report is None:
+        return 1
+    folder = ROOT / "benchmarks" / "results" if chosen.record else ROOT / "build" / "bench"
+    name = report.about["date"].replace(" UTC", "").replace(" ", "T").replace(":", "")
+    paths = report.write(folder, name)
+    print(report.markdown())
+    print("\n".join(f"written: {path.relative_to(ROOT)}" for path in paths))
+    return 0
+
+
+def _measure(cases: Sequence[Case], runs: int) -> Report:
+    about = {**describe_machine(), **describe_versions()}
+    with _course() as (course, facts):
+        needed = dict.fromkeys(name for case in cases for name in case.contestants)
+        seeds = course.seed(list(needed))
+        measured = {case.name: (case, course.run(case, runs, seeds)) for case in cases}
+        titles = {name: contestant.title for name, contestant in course.contestants.items()}
+    about["load"] = f"{about['load']} before, {load()} after"
+    about["rounds"] = f"{runs}, and one to warm up"
+    return Report(about=about, workload=facts, titles=titles, cases=measured)
+
+
+@contextmanager
+def _course() -> Iterator[tuple[Course, dict[str, str]]]:
+    """A registry with the base image, a buildkitd, the context, all in a folder that goes afterwards."""
+    base = images.debian_python().make()
+    with tempfile.TemporaryDirectory(prefix="imagebuild-bench-") as name:
+        folder = Path(name)
+        for part in ("ours", "buildkit"):
+            (folder / part).mkdir()
+        with (
+            running_registry(folder / "registry") as registry,
+            running_buildkitd(folder / "buildkitd", registry.host) as daemon,
+        ):
+            layout.Registry(address=registry.host).push(base, "bench/base", "1")
+            workload = Workload(folder / "context", f"{registry.host}/bench/base:1")
+            workload.create()
+            builders: tuple[Contestant, ...] = (
+                Ours(repository=f"{registry.host}/bench/ours", folder=folder / "ours", runtime=tools.path("runc")),
+                BuildKit(daemon=daemon, repository=f"{registry.host}/bench/buildkit", folder=folder / "buildkit"),
+                BuildKit(
+                    daemon=daemon,
+                    repository=f"{registry.host}/bench/buildkit-max",
+                    folder=folder / "buildkit",
+                    mode_max=True,
+                ),
+            )
+            course = Course(
+                contestants={builder.name: builder for builder in builders},
+                workload=workload,
+                meter=Meter(registry),
+                say=lambda line: print(line, file=sys.stderr, flush=True),
+            )
+            files, size = workload.size()
+            layer = max((base / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size).read_bytes()
+            unpacked = int.from_bytes(layer[-4:], "little")  # as gzip says at its end
+            facts = {
+                "base image": f"Debian with Python, {len(layer) / 1e6:.0f} MB, unpacked {unpacked / 1e6:.0f} MB",
+                "context": f"{files} files, {size / 1e6:.0f} MB",
+            }
+            yield course, facts
+
+
+if __name__ == "__main__":
+    sys.exit(main())
