@@ -35,17 +35,22 @@ lint: install ## ruff, mypy --strict, import contracts
 	$(BIN)/lint-imports
 
 unit: install ## fast tests, no root needed
-	$(PYTEST) tests/unit tests/cluster
+	$(PYTEST) -m "not root" tests/unit tests/cluster tests/conformance
 
 integration: install ## real mounts, processes and a registry on loopback (root)
 	@$(TOOLS) packages build cluster images
-	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/integration/test_build.py tests/integration/test_registry.py
+	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/integration tests/conformance
+
+interop: install ## one cache with the real builders: a dockerd and a buildkitd on loopback (root, Debian)
+	@$(TOOLS) packages build cluster images interop
+	@$(TOOLS) build runc buildkitd buildctl >/dev/null
+	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/interop
 
 e2e: install ## on the disposable cluster (root)
 	@$(CLUSTER) up >/dev/null
 	$(PYTEST) tests/e2e
 
-test: lint unit integration e2e ## everything, as CI runs it
+test: lint unit integration interop e2e ## everything, as CI runs it
 
 bench: install ## side by side with BuildKit (root, Debian); BENCH="--runs 9 --case full-hit", see benchmarks/README.md
 	@$(TOOLS) packages build cluster images

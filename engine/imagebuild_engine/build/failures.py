@@ -179,6 +179,8 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.CANCELLED, "the build was interrupted")
         case OSError() if error.errno in _OF_THE_MACHINE:
             return failure(Reason.BUILDER_CRASHED, f"the builder's machine is in trouble: {words(error)}")
+        case RuntimeError(args=("can't start new thread",)):
+            return failure(Reason.BUILDER_CRASHED, "no more threads can be started here: is there a limit of processes?")
         case MemoryError():
             return failure(Reason.OUT_OF_MEMORY, "the builder ran out of memory")
         case _:

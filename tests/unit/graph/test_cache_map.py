@@ -5,12 +5,13 @@ import json
 from typing import Any
 
 import pytest
-from imagebuild_engine.core.cache import ContentRequest, ContentSelector, root_key, selector_of
+from imagebuild_engine.core.cache import ContentRequest, ContentSelector, Spelling, root_key, selector_of
 from imagebuild_engine.core.graph import (
     ROOT_MOUNT,
     SCRATCH,
     Chown,
     CopyAction,
+    Dialect,
     ExecOp,
     FileAction,
     FileOp,
@@ -299,6 +300,52 @@ def test_a_part_that_is_written_back_is_not_known_by_content(mount: Mount, hashe
 def test_a_mount_whose_options_we_do_not_know_gets_no_key(kind: MountKind) -> None:
     with pytest.raises(ValueError, match="not supported yet"):
         cache_map(exec_op(ROOT_MOUNT, Mount(destination="/m", input=SCRATCH, kind=kind)))
+
+
+# What older versions write (their texts are measured by the golden records; here is where they differ)
+
+
+def test_a_run_has_three_older_spellings_of_two_texts() -> None:
+    found = cache_map(exec_op())
+    current = found.digests
+    old = (Digest.of(op_text(exec_op(), Dialect.V0_8)),)
+    root = selector_of(["/"])
+    assert b"removeMountStubsRecursive" not in op_text(exec_op(), Dialect.V0_8)
+    assert found.older == (
+        Spelling(digests=current, selectors=(root,)),
+        Spelling(digests=current, selectors=("",)),
+        Spelling(digests=old, selectors=("",)),
+    )
+
+
+def test_a_run_on_scratch_selects_nothing_in_any_version() -> None:
+    found = cache_map(exec_op(Mount(destination="/", input=SCRATCH, output=0)))
+    assert [spelling.selectors for spelling in found.spellings] == [()] * 4
+
+
+def test_an_owner_is_written_differently_before_v0_18() -> None:
+    chown = Chown(user=UserByName(name="bob"), group=UserById(id=7))
+    op = FileOp(actions=(copy("/a", owner=chown),))
+    found = cache_map(op)
+    assert len({spelling.digests for spelling in found.older} - {found.digests}) == 1
+    payload = base64.b64decode(json.loads(op_text(op, Dialect.V0_13))["Actions"][0])
+    assert json.loads(payload)["owner"] == {
+        "user": {"User": {"byName": {"name": "bob", "input": 0}}},
+        "group": {"User": {"byID": 7}},
+    }
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        FileOp(actions=(copy("/a*"),)),
+        FileOp(actions=(copy("/a", owner=Chown(user=UserById(id=0))),)),
+        FileOp(actions=(MkdirAction(path="/a", input=0, output=0),)),
+        LocalSource(name="context"),
+    ],
+)
+def test_what_all_versions_write_the_same_has_one_spelling(op: FileOp | LocalSource) -> None:
+    assert cache_map(op).older == ()
 
 
 # COPY, ADD, WORKDIR
