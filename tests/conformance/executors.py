@@ -6,14 +6,17 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from imagebuild_engine.host.executor import (
     ExecutableMissing,
     Executor,
+    ExecutorUnavailable,
     NotExecutable,
     Process,
+    StartFailed,
     StepTimedOut,
     Stream,
 )
@@ -27,6 +30,9 @@ _APPLETS = (
     "ls",
     "cat",
     "id",
+    "kill",
+    "mkdir",
+    "mv",
     "sleep",
     "touch",
     "rm",
@@ -37,6 +43,7 @@ _APPLETS = (
     "head",
     "yes",
     "stat",
+    "tr",
     "tty",
 )
 
@@ -63,8 +70,8 @@ class Said:
         return [line.decode() for stream, line in self.lines if stream is Stream.STDERR]
 
 
-def running(marker: str) -> list[str]:
-    """Command lines of processes with the marker in them."""
+def pids(marker: str) -> list[int]:
+    """Living processes with the marker in their command line."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -74,7 +81,18 @@ def running(marker: str) -> list[str]:
             except OSError:
                 continue
             if marker.encode() in command and state != b"Z":
-                found.append(command.replace(b"\0", b" ").decode())
+                found.append(int(entry.name))
+    return found
+
+
+def running(marker: str) -> list[str]:
+    """Their command lines."""
+    found = []
+    for pid in pids(marker):
+        try:
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
     return found
 
 
@@ -84,17 +102,22 @@ class ExecutorSuite:
 
     @pytest.fixture
     def executor(self, tmp_path: Path) -> Iterator[Executor]:
-        mounts = Path("/proc/self/mounts").read_text()
         yield self.make(tmp_path / "executor")
         assert str(tmp_path) not in Path("/proc/self/mounts").read_text(), "something is still mounted"
-        del mounts
         left = [path for path in (tmp_path / "executor").rglob("*") if path.name not in {"state"}]
         assert left == [], "the executor left files"
 
     @pytest.fixture
     def root(self, tmp_path: Path) -> Path:
         root = tmp_path / "tree" / "1"
-        (root / "bin").mkdir(parents=True)
+        root.mkdir(parents=True)
+        self.furnish(root)
+        return root
+
+    @staticmethod
+    def furnish(root: Path) -> None:
+        """A small system with a shell."""
+        (root / "bin").mkdir()
         shutil.copy(busybox(), root / "bin/busybox")
         for name in _APPLETS:
             (root / "bin" / name).symlink_to("busybox")
@@ -102,7 +125,9 @@ class ExecutorSuite:
         (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
         (root / "tmp").mkdir()
         (root / "tmp").chmod(0o1777)
-        return root
+
+    same_inodes = True
+    """Are the image's own files the very same ones after a step, and not only equal?"""
 
     async def output_of(self, executor: Executor, root: Path, process: Process) -> list[str]:
         said = Said()
@@ -153,6 +178,14 @@ class ExecutorSuite:
         assert await self.output_of(executor, root, sh("pwd; touch here", cwd="/new/deep")) == ["/new/deep"]
         assert (root / "new/deep/here").exists()
 
+    @pytest.mark.parametrize("cwd", ["/etc/passwd", "/etc/passwd/below", "/loop/below"])
+    async def test_what_cannot_be_a_working_directory_is_the_images_fault(
+        self, executor: Executor, root: Path, cwd: str
+    ) -> None:
+        (root / "loop").symlink_to("loop")
+        with pytest.raises(StartFailed, match="working directory"):
+            await executor.run(root, sh("true", cwd=cwd), Said())
+
     async def test_it_runs_as_the_user_with_the_groups(self, executor: Executor, root: Path) -> None:
         user = User(1000, 1001, (27, 100), "/home/app")
         said = await self.output_of(executor, root, sh("id -u; id -g; id -G; touch /tmp/mine", user=user))
@@ -201,7 +234,8 @@ class ExecutorSuite:
         await executor.run(root, sh("cat /etc/resolv.conf /etc/hosts; true"), Said())
         after = (root / "etc/resolv.conf").stat()
         assert (root / "etc/resolv.conf").read_text() == "# the image's own\n"
-        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert after.st_mtime_ns == before.st_mtime_ns
+        assert after.st_ino == before.st_ino or not self.same_inodes
         assert os.readlink(root / "etc/hosts") == "../run/hosts"
         assert not (root / "run").exists()
         assert (root / "etc").stat().st_mtime_ns == times
@@ -210,6 +244,33 @@ class ExecutorSuite:
         shutil.rmtree(root / "etc")
         await executor.run(root, sh("true"), Said())
         assert sorted(path.name for path in root.iterdir()) == ["bin", "tmp"]
+
+    async def test_a_step_may_take_away_the_directories_in_which_files_were_put(
+        self, executor: Executor, root: Path
+    ) -> None:
+        (root / "etc/hosts").write_text("# the image's own\n")
+        await executor.run(root, sh("rm -rf /etc; mv /tmp /etc; true"), Said())
+        await executor.run(root, sh("rm -rf /etc; touch /etc; true"), Said())
+        assert await executor.run(root, sh("true"), Said()) == 0
+
+    @pytest.mark.parametrize("kind", ["a directory", "a fifo", "a link to itself", "below a file"])
+    async def test_odd_things_in_the_place_of_resolv_conf_stay_as_they_are(
+        self, executor: Executor, root: Path, kind: str
+    ) -> None:
+        place = root / "etc/resolv.conf"
+        match kind:
+            case "a directory":
+                (place / "inside").mkdir(parents=True)
+            case "a fifo":
+                os.mkfifo(place)
+            case "a link to itself":
+                place.symlink_to("resolv.conf")
+            case _:
+                shutil.rmtree(root / "etc")
+                (root / "etc").touch()
+        before = {entry.path: (entry.kind, entry.mode, entry.mtime_ns) for entry in scan(root)}
+        assert await executor.run(root, sh("true"), Said()) == 0
+        assert {entry.path: (entry.kind, entry.mode, entry.mtime_ns) for entry in scan(root)} == before
 
     async def test_links_of_the_tree_do_not_lead_the_executor_out(
         self, executor: Executor, root: Path, tmp_path: Path
@@ -225,7 +286,7 @@ class ExecutorSuite:
     # --- starting ----------------------------------------------------------------------------------------------
 
     async def test_a_missing_executable_is_named(self, executor: Executor, root: Path) -> None:
-        with pytest.raises(ExecutableMissing, match='"nonesuch".*not found in PATH'):
+        with pytest.raises(ExecutableMissing, match=r'"nonesuch".*not found in PATH'):
             await executor.run(root, Process(args=("nonesuch",), env=(PATH,)), Said())
         with pytest.raises(ExecutableMissing, match="/bin/nonesuch"):
             await executor.run(root, Process(args=("/bin/nonesuch",), env=(PATH,)), Said())
@@ -260,6 +321,28 @@ class ExecutorSuite:
             await executor.run(root, Process(args=("orphan",), env=(PATH,)), Said())
         with pytest.raises(NotExecutable, match="permission denied"):
             await executor.run(root, Process(args=("/bin/plain",), env=(PATH,)), Said())
+
+    async def test_a_null_byte_is_the_users_mistake(self, executor: Executor, root: Path) -> None:
+        with pytest.raises(StartFailed, match="null byte"):
+            await executor.run(root, sh("echo a\0b"), Said())
+
+    async def test_signals_mean_to_the_step_what_they_always_mean(self, executor: Executor, root: Path) -> None:
+        """Python ignores SIGPIPE; a step that inherited that would print complaints for ever."""
+        said = Said()
+        await executor.run(root, sh("{ yes; echo $? >&2; } | head -n 1"), said)
+        assert said.err == ["141"]
+
+    async def test_a_step_runs_with_ordinary_priority(self, executor: Executor, root: Path) -> None:
+        task = asyncio.create_task(executor.run(root, sh("exec sleep 76.0001", timeout=3), Said()))
+        found: list[int] = []
+        while not found and not task.done():
+            await asyncio.sleep(0.02)
+            found = [pid for pid in pids("76.0001") if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]
+        assert os.sched_getscheduler(found[0]) == os.SCHED_OTHER
+        assert os.getpriority(os.PRIO_PROCESS, found[0]) == os.getpriority(os.PRIO_PROCESS, 0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     async def test_long_arguments_pass(self, executor: Executor, root: Path) -> None:
         process = Process(args=("sh", "-c", "echo ${#1}", "sh", "x" * 100_000), env=(PATH, "BIG=" + "y" * 100_000))
@@ -296,13 +379,13 @@ class ExecutorSuite:
             count["longest"] = max(count["longest"], len(line))
 
         tracemalloc.start()
-        script = "yes 0123456789012345678901234567890123456789 | head -c 40000000; head -c 10000000 /dev/zero"
+        script = "yes 0123456789012345678901234567890123456789 | head -c 9000000; yes '' | head -c 4000000 | tr '\\n' -"
         assert await executor.run(root, sh(script), add) == 0
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert count["bytes"] >= 50_000_000
+        assert count["bytes"] >= 13_000_000
         assert count["longest"] <= 1 << 16
-        assert peak < 8_000_000
+        assert peak < 3_000_000
 
     async def test_a_failing_callback_ends_the_step(self, executor: Executor, root: Path) -> None:
         def fail(stream: Stream, line: bytes) -> None:
@@ -320,9 +403,8 @@ class ExecutorSuite:
         assert running("77.000") == []
 
     async def test_a_daemon_that_holds_the_output_does_not_hold_the_step(self, executor: Executor, root: Path) -> None:
-        started = time.monotonic()
-        assert await executor.run(root, sh("sleep 78.0001 & echo started"), Said()) == 0
-        assert time.monotonic() - started < 5
+        async with asyncio.timeout(60):
+            assert await executor.run(root, sh("sleep 78.0001 & echo started"), Said()) == 0
         assert running("78.000") == []
 
     async def test_a_step_that_is_too_slow_is_killed_with_all_its_children(
@@ -339,25 +421,51 @@ class ExecutorSuite:
         said = Said()
         script = "trap 'echo tidied; exit 0' TERM; echo ready; while true; do sleep 0.05; done"
         task = asyncio.create_task(executor.run(root, sh(script), said))
-        while "ready" not in said.out:
+        while "ready" not in said.out and not task.done():
             await asyncio.sleep(0.02)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert "tidied" in said.out
 
-    async def test_a_fork_bomb_is_ended(self, executor: Executor, root: Path) -> None:
-        script = "f() { sleep 80.0001 & f | f & }; f; sleep 80.0002"
-        with pytest.raises(StepTimedOut):
-            await executor.run(root, sh(script, timeout=0.3, pids_limit=200), Said())
+    async def test_a_second_cancel_does_not_cut_the_first_short(self, executor: Executor, root: Path) -> None:
+        """A terminal's Ctrl-C comes twice where a parent passes it on."""
+        said = Said()
+        script = "trap '' TERM; sleep 83.0001 & echo ready; sleep 83.0002; sleep 83.0003"
+        task = asyncio.create_task(executor.run(root, sh(script), said))
+        while "ready" not in said.out and not task.done():
+            await asyncio.sleep(0.02)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0.05)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert running("83.000") == []
+
+    async def test_a_step_that_starts_processes_for_ever_is_ended(self, executor: Executor, root: Path) -> None:
+        """One after the other: what doubles each time would take the machine with it where the kernel counts nobody."""
+        script = "while true; do sleep 80.0001 & done"
+        with suppress(StepTimedOut):
+            assert await executor.run(root, sh(script, timeout=0.3, pids_limit=200), Said()) != 0
         assert running("80.000") == []
+
+    async def test_a_step_cannot_get_away_by_killing_who_watches_over_it(self, executor: Executor, root: Path) -> None:
+        script = "(setsid sleep 82.0001 &); kill -9 $PPID; sleep 82.0002; sleep 82.0003"
+        with suppress(StepTimedOut, ExecutorUnavailable):
+            assert await executor.run(root, sh(script, timeout=1), Said()) != 0
+        assert running("82.000") == []
+        assert await executor.run(root, sh("exit 3"), Said()) == 3
 
     async def test_steps_run_side_by_side(self, executor: Executor, root: Path, tmp_path: Path) -> None:
         other = tmp_path / "tree" / "2"
         shutil.copytree(root, other, symlinks=True)
-        started = time.monotonic()
+        said: list[bytes] = []
+        script = "echo begun; sleep 2; echo ended; exit"
         codes = await asyncio.gather(
-            executor.run(root, sh("sleep 1; exit 1"), Said()), executor.run(other, sh("sleep 1; exit 2"), Said())
+            *(
+                executor.run(tree, sh(f"{script} {code}"), lambda _stream, line: said.append(line))
+                for code, tree in ((1, root), (2, other))
+            )
         )
         assert codes == [1, 2]
-        assert time.monotonic() - started < 1.9
+        assert said == [b"begun", b"begun", b"ended", b"ended"]

@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from imagebuild_engine.host.content import BlobStore
 from imagebuild_engine.host.layers import InvalidLayer, UnsafeLayer, WrongDiffId, pack
 from imagebuild_engine.host.rootfs import Tree
 from imagebuild_engine.host.snapshots import (
+    Closed,
     LayerSource,
     SnapshotExists,
     SnapshotMissing,
@@ -196,6 +199,40 @@ class SnapshotterSuite:
         snapshots.close()
         snapshots.close()
         assert list((tmp_path / "other").iterdir()) == []
+
+    def test_close_ends_what_others_are_in_the_middle_of(self, tmp_path: Path) -> None:
+        """An interrupted build leaves threads behind that unpack, prepare and commit."""
+        snapshots = self.make(tmp_path / "other")
+        data = tar([file(f"f{number}", "x" * 100_000) for number in range(300)])
+        begun = threading.Event()
+
+        class Slow(Bytes):
+            def read(self, size: int, /) -> bytes:
+                begun.set()
+                time.sleep(0.01)
+                return super().read(min(size, 1 << 14))
+
+        endless = LayerSource(name="a", open=lambda: Slow(data), diff_id=None, media_type="")
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                snapshots.apply_chain(None, [endless])
+            except BaseException as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert begun.wait(10)
+        time.sleep(0.1)
+        snapshots.close()
+        assert list((tmp_path / "other").iterdir()) == []
+        thread.join(10)
+        assert not thread.is_alive()
+        assert [type(error) for error in errors] == [Closed]
+        with pytest.raises(Closed):
+            snapshots.prepare("k", None)
+        snapshots.remove("k")
 
     def test_the_roots_own_metadata_come_from_the_parent(self, snapshots: Snapshotter) -> None:
         def own(root: Path) -> None:

@@ -1,15 +1,17 @@
 """The flat snapshotter. It mounts nothing, but keeps owners, so it wants root; with recorded owners it does not."""
 
 import os
+import tarfile
 from pathlib import Path
 
 import pytest
-from imagebuild_engine.host.rootfs import Ownership, Tree, entry_at, scan
+from imagebuild_engine.host.layers import Deleted
+from imagebuild_engine.host.rootfs import Kind, Ownership, Tree, entry_at, scan
 from imagebuild_engine.host.snapshots import FlatSnapshotter, Snapshotter
 
 from tests.conformance.snapshots import SnapshotterSuite, layer, write
 from tests.support.root import needs_root
-from tests.support.tars import directory, file, tar
+from tests.support.tars import directory, file, member, tar
 
 
 @needs_root
@@ -32,6 +34,18 @@ def test_files_that_an_executor_moved_away_and_back_did_not_change(tmp_path: Pat
 
     SnapshotterSuite.step(snapshots, "b", "a", away_and_back)
     assert SnapshotterSuite.changed(snapshots, "b") == {}
+    snapshots.close()
+
+
+def test_special_files_are_recorded_where_they_cannot_be_real(tmp_path: Path) -> None:
+    snapshots = FlatSnapshotter(tmp_path / "f", ownership=Ownership.RECORDED)
+    fifo = member("fifo", tarfile.FIFOTYPE, uid=33, mode=0o640)
+    null = member("null", tarfile.CHRTYPE, device=(1, 3), mode=0o666)
+    snapshots.apply_chain(None, [layer("1", tar([fifo, null]))])
+    with snapshots.changes("1") as changes:
+        found = {change.path: change.entry for change in changes.items if not isinstance(change, Deleted)}
+    assert (found[b"fifo"].kind, found[b"fifo"].uid, found[b"fifo"].mode) == (Kind.FIFO, 33, 0o640)
+    assert (found[b"null"].kind, found[b"null"].devmajor, found[b"null"].devminor) == (Kind.CHAR, 1, 3)
     snapshots.close()
 
 

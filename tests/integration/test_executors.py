@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 import textwrap
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,18 @@ from imagebuild_engine.host.executor import (
     Network,
     NotPossibleHere,
     OciExecutor,
+    StartFailed,
+    StepTimedOut,
     probe,
 )
 from imagebuild_engine.host.executor.oci_spec import Surroundings
 from imagebuild_engine.host.executor.seccomp import seccomp_profile
 from imagebuild_engine.host.rootfs import User
+from imagebuild_engine.host.rootfs.namespace import in_user_namespace
 from imagebuild_engine.host.rootfs.syscalls import mount, umount
+from imagebuild_engine.host.snapshots import OverlaySnapshotter
 
-from tests.conformance.executors import ExecutorSuite, Said, sh
+from tests.conformance.executors import PATH, ExecutorSuite, Said, running, sh
 from tests.support.root import needs_root
 from tests.support.runtimes import runtime
 
@@ -33,8 +38,22 @@ def oci(directory: Path, *, fresh_proc: bool = True, cgroups: bool | None = None
     found = runtime()
     may = probe(directory).cgroups if cgroups is None else cgroups
     profile = seccomp_profile() if found.seccomp else None
-    surroundings = Surroundings(fresh_proc=fresh_proc, cgroups=may, seccomp=profile)
+    surroundings = Surroundings(user_namespace=in_user_namespace(), fresh_proc=fresh_proc, cgroups=may, seccomp=profile)
     return OciExecutor(found, directory, surroundings=surroundings, grace=0.5)
+
+
+class OnOverlay(ExecutorSuite):
+    """The tree is what builds on overlayfs have: a mount of its own, with the image in its lower layer."""
+
+    same_inodes = False
+
+    @pytest.fixture
+    def root(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+        snapshots = OverlaySnapshotter(tmp_path_factory.mktemp("snapshots"))
+        self.furnish(snapshots.prepare("base", None))
+        snapshots.commit("base", "base")
+        yield snapshots.prepare("step", "base")
+        snapshots.close()
 
 
 class TestOci(ExecutorSuite):
@@ -78,6 +97,35 @@ class TestOci(ExecutorSuite):
         assert await executor.run(root, sh("unshare -U true || mount -t tmpfs x /tmp"), said) != 0
         assert "not permitted" in " ".join(said.err)
 
+    async def test_what_is_no_directory_where_proc_belongs_is_the_images_fault(
+        self, executor: Executor, root: Path
+    ) -> None:
+        (root / "proc").symlink_to("etc")
+        with pytest.raises(StartFailed, match="the image's /proc is not a directory"):
+            await executor.run(root, sh("true"), Said())
+
+    async def test_a_fork_bomb_does_not_outgrow_its_cgroup(self, executor: Executor, root: Path) -> None:
+        if not probe(root.parent).cgroups:
+            pytest.skip("needs the right to make cgroups")
+        script = "f() { sleep 80.0004 & f | f & }; f; sleep 80.0005"
+        with pytest.raises(StepTimedOut):
+            await executor.run(root, sh(script, timeout=0.5, pids_limit=200), Said())
+        assert running("80.000") == []
+
+    async def test_the_kernels_log_and_the_hypervisor_are_out_of_reach(self, executor: Executor, root: Path) -> None:
+        (root / "bin/dmesg").symlink_to("busybox")
+        said = Said()
+        assert await executor.run(root, sh("dmesg"), said) != 0
+        assert said.out == []
+
+
+class TestOciOnOverlay(OnOverlay):
+    def make(self, directory: Path) -> Executor:
+        return oci(directory)
+
+    async def test_the_surroundings_cgroups_are_out_of_reach(self, executor: Executor, root: Path) -> None:
+        assert await self.output_of(executor, root, sh("ls -A /sys/fs/cgroup")) == []
+
 
 class TestOciWithoutFreshProc(ExecutorSuite):
     """As in a pod whose /proc is masked: process ids are shared, the supervisor ends what is left."""
@@ -116,37 +164,88 @@ class TestChroot(ExecutorSuite):
         assert [path.name for path in (root / "dev").iterdir()] == ["null"]
         assert (root / "dev/null").stat().st_mode & 0o777 == 0o600
 
+    async def test_too_many_processes_are_ended_though_the_kernel_does_not_count_roots(
+        self, executor: Executor, root: Path
+    ) -> None:
+        said = Said()
+        code = await executor.run(root, sh("while true; do sleep 80.0003 & done", pids_limit=100), said)
+        assert code == 137
+        assert said.err[-1] == "imagebuild: the step had more than 100 processes and was killed"
+        assert running("80.000") == []
+
     async def test_a_missing_tree_is_the_executors_fault(self, executor: Executor, tmp_path: Path) -> None:
         with pytest.raises(ExecutorUnavailable):
             await executor.run(tmp_path / "nowhere", sh("true"), Said())
 
 
-async def test_a_killed_engine_leaves_no_step(tmp_path: Path) -> None:
-    """SIGKILL of the engine ends a chroot step: its supervisor sees the control pipe close."""
-    from tests.conformance.executors import running
+class TestChrootOnOverlay(OnOverlay):
+    def make(self, directory: Path) -> Executor:
+        directory.mkdir(exist_ok=True)
+        return ChrootExecutor(grace=0.5)
 
-    suite = TestChroot()
-    root = suite.root.__wrapped__(suite, tmp_path)  # type: ignore[attr-defined]
+
+async def test_many_steps_share_one_supervisor_and_it_comes_back_if_it_is_killed(tmp_path: Path) -> None:
+    from imagebuild_engine.host.executor.supervised import _PROGRAM
+
+    def supervisors() -> list[int]:
+        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        return [int(pid) for pid in children if str(_PROGRAM).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    ExecutorSuite.furnish(tmp_path)
+    executor = ChrootExecutor(grace=0.5)
+    assert await executor.run(tmp_path, sh("exit 3"), Said()) == 3
+    assert await executor.run(tmp_path, sh("exit 4"), Said()) == 4
+    (supervisor,) = supervisors()
+    os.kill(supervisor, 9)
+    os.waitpid(supervisor, 0)
+    assert await executor.run(tmp_path, sh("exit 5"), Said()) == 5
+    assert len(supervisors()) == 1
+
+
+@pytest.mark.parametrize("kind", ["oci", "chroot"])
+async def test_a_killed_engine_leaves_no_step_no_mount_and_no_file(tmp_path: Path, kind: str) -> None:
+    """SIGKILL of the engine: its supervisor sees their socket close."""
+    tree, state = tmp_path / "tree", tmp_path / "state"
+    tree.mkdir()
+    ExecutorSuite.furnish(tree)
     program = textwrap.dedent(
         f"""
-        import asyncio
+        import asyncio, shutil
         from pathlib import Path
-        from imagebuild_engine.host.executor import ChrootExecutor, Process
-        process = Process(args=("sleep", "81.0001"), env=("PATH=/bin",))
-        asyncio.run(ChrootExecutor().run(Path({str(root)!r}), process, print))
+        from imagebuild_engine.host.executor import ChrootExecutor, Process, look_after
+        from imagebuild_engine.host.snapshots import OverlaySnapshotter
+        from tests.integration.test_executors import oci
+        state = Path({str(state)!r})
+        look_after(state)
+        snapshots = OverlaySnapshotter(state / "snapshots")
+        shutil.copytree({str(tree)!r}, snapshots.prepare("a", None), symlinks=True, dirs_exist_ok=True)
+        snapshots.commit("a", "a")
+        root = snapshots.prepare("b", "a")
+        executor = oci(state / "executor") if {kind == "oci"} else ChrootExecutor()
+        process = Process(args=("sh", "-c", "setsid sleep 81.0001 & sleep 81.0002"), env=({PATH!r},))
+        asyncio.run(executor.run(root, process, print))
         """
     )
+    groups = cgroups()
     engine = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
-    for _ in range(100):
-        if any(line.startswith("sleep") for line in running("81.0001")):
-            break
-        await asyncio.sleep(0.05)
-    else:
-        pytest.fail("the step never started")
+    await eventually(lambda: len([line for line in running("81.000") if line.startswith("sleep")]) == 2)
+    assert str(state) in Path("/proc/self/mounts").read_text()
     engine.kill()
     await engine.wait()
-    for _ in range(100):
-        if not running("81.0001"):
+    await eventually(lambda: not running("81.000"))
+    await eventually(lambda: str(state) not in Path("/proc/self/mounts").read_text())
+    await eventually(lambda: not state.exists())
+    assert cgroups() == groups
+
+
+def cgroups() -> list[str]:
+    """Of steps."""
+    return sorted(str(path) for path in Path("/sys/fs/cgroup").rglob("imagebuild/imagebuild-*"))
+
+
+async def eventually(good: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if good():
             return
         await asyncio.sleep(0.05)
-    pytest.fail("the step outlived the engine")
+    pytest.fail(f"did not happen: {good.__code__.co_names}")

@@ -20,7 +20,9 @@ def _search() -> Runtime | str:
     except RuntimeUnusable as error:
         problem = str(error)
     if _TOOLS.exists():
-        done = subprocess.run([sys.executable, str(_TOOLS), "path", "runc"], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, str(_TOOLS), "path", "runc"], check=False, capture_output=True, text=True
+        )
         path = Path(done.stdout.strip())
         if done.returncode == 0 and path.is_file():
             return inspect_runtime(path)
@@ -30,5 +32,6 @@ def _search() -> Runtime | str:
 def runtime() -> Runtime:
     found = _search()
     if isinstance(found, str):
-        pytest.skip(f"needs runc 1.2 or crun 1.9 or newer ({found}): make tools builds one")
+        builds = "python3 tests/cluster/tools.py path runc builds one"
+        pytest.skip(f"needs runc 1.2 or crun 1.9 or newer ({found}): {builds}")
     return found

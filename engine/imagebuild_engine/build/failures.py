@@ -180,7 +180,7 @@ def failure_of(error: BaseException) -> FailureResult:
         case OSError() if error.errno in _OF_THE_MACHINE:
             return failure(Reason.BUILDER_CRASHED, f"the builder's machine is in trouble: {words(error)}")
         case RuntimeError(args=("can't start new thread",)):
-            return failure(Reason.BUILDER_CRASHED, "no more threads can be started here: is there a limit of processes?")
+            return failure(Reason.BUILDER_CRASHED, "no more threads can be started: is there a limit of processes?")
         case MemoryError():
             return failure(Reason.OUT_OF_MEMORY, "the builder ran out of memory")
         case _:
@@ -223,7 +223,12 @@ _MAKE_ROOM = "make room there, or name a directory on another disk with --state"
 
 
 def _where(error: BaseException) -> str:
-    return f" ({error.directory})" if isinstance(error, DiskFull) else ""
+    place = error.directory if isinstance(error, DiskFull) else getattr(error, "filename2", None) or _filename(error)
+    return f" ({os.fsdecode(place)})" if isinstance(place, str | bytes | os.PathLike) else ""
+
+
+def _filename(error: BaseException) -> object:
+    return error.filename if isinstance(error, OSError) else None
 
 
 _GIT = {

@@ -8,20 +8,14 @@ from pathlib import Path
 
 from ..core.oci import Digest
 from ..host.content import BlobStore
+from ..host.layers import LayerError
 from ..host.registry import NotFound, RegistryClient
 from ..host.snapshots import LayerSource, Snapshotter
+from .failures import LayerBroken, LayerLost
 from .layers import RemoteLayer, Tree
 from .surroundings import Surroundings
 
 _DOWNLOADS = 4
-
-
-class LayerLost(Exception):
-    """A layer that a cache promised is gone from its registry. The step has to run instead."""
-
-    def __init__(self, layer: RemoteLayer) -> None:
-        super().__init__(f"layer {layer.descriptor.digest} is gone from {layer.origin.name}")
-        self.layer = layer
 
 
 @dataclass
@@ -58,7 +52,9 @@ class TreeStore:
         return await asyncio.shield(self._exists[digest])
 
     async def snapshot(self, tree: Tree) -> str | None:
-        """The name of the committed snapshot with the tree's files; None for the empty tree. Raises LayerLost."""
+        """The name of the committed snapshot with the tree's files; None for the empty tree. Raises LayerLost,
+        LayerBroken.
+        """
         name = tree.name()
         if name is None:
             return None
@@ -74,7 +70,11 @@ class TreeStore:
                 rest = rest.below()
             await asyncio.gather(*(self.blob(layer) for _, layer in missing))
             sources = [self._source(layer_name, layer) for layer_name, layer in missing]
-            await asyncio.to_thread(self.snapshots.apply_chain, rest.name(), sources)
+            try:
+                await asyncio.to_thread(self.snapshots.apply_chain, rest.name(), sources)
+            except LayerError as error:
+                origins = ", ".join(dict.fromkeys(str(layer.origin) for _, layer in missing))
+                raise LayerBroken(origins, error) from error
         return name
 
     async def blob(self, layer: RemoteLayer) -> None:
@@ -89,7 +89,7 @@ class TreeStore:
                         await asyncio.to_thread(ingest.write, chunk)
                     ingest.commit()
             except NotFound as error:
-                raise LayerLost(layer) from error
+                raise LayerLost(f"layer {digest} is gone from {layer.origin.name}") from error
             self.pulled[digest] = layer.descriptor.size
 
     def _source(self, name: str, layer: RemoteLayer) -> LayerSource:

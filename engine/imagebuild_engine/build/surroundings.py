@@ -1,30 +1,54 @@
 """What this machine or pod offers a build, looked at only when a step has to run: a full hit needs none of it."""
 
-import shutil
 import tempfile
+from contextlib import suppress
+from errno import ENOSPC
 from functools import cached_property
 from pathlib import Path
 
 from ..host.content import BlobStore
-from ..host.executor import Capabilities, Choice, Executor, SnapshotterKind, choose, make_executor, probe
+from ..host.executor import (
+    Capabilities,
+    Choice,
+    Executor,
+    SnapshotterKind,
+    choose,
+    forget,
+    look_after,
+    make_executor,
+    probe,
+)
+from ..host.rootfs import Tree
 from ..host.snapshots import FlatSnapshotter, OverlaySnapshotter, Snapshotter
+from .failures import StateUnusable
 
 
 class Surroundings:
     """Directories, snapshots and executor of one build. A context manager: afterwards nothing is mounted or left."""
 
     def __init__(self, state: Path | None) -> None:
-        if state is not None:
-            state.mkdir(parents=True, exist_ok=True)
-        self.directory = Path(tempfile.mkdtemp(prefix="build-", dir=state))
+        try:
+            if state is not None:
+                state.mkdir(parents=True, exist_ok=True)
+            self.directory = Path(tempfile.mkdtemp(prefix="build-", dir=state))
+        except OSError as error:
+            if error.errno == ENOSPC:
+                raise
+            place = state or "for temporary files"
+            raise StateUnusable(f"the directory {place} cannot be used: {error.strerror}") from error
 
     def __enter__(self) -> "Surroundings":
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if "snapshots" in self.__dict__:
-            self.snapshots.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        try:
+            if "snapshots" in self.__dict__:
+                self.snapshots.close()
+        finally:
+            with suppress(OSError), Tree(self.directory.parent) as tree:
+                tree.remove(self.directory.name)  # however deep a source is
+        if not self.directory.exists():
+            forget(self.directory)
 
     @cached_property
     def blobs(self) -> BlobStore:
@@ -40,6 +64,7 @@ class Surroundings:
 
     @cached_property
     def snapshots(self) -> Snapshotter:
+        look_after(self.directory)  # if we are killed, nothing stays mounted either
         directory = self.directory / "snapshots"
         if self.choice.snapshotter is SnapshotterKind.OVERLAY:
             return OverlaySnapshotter(directory)

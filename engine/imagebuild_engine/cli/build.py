@@ -131,16 +131,24 @@ def _settle(state: Path) -> None:
 
     It has to come before the first thread. Root on a machine of its own needs none of it and is not asked.
     """
-    from ..host.executor import ExecutorUnavailable, choose, enter_user_namespace, in_own_user_namespace, probe
+    from ..host.executor import (
+        ExecutorUnavailable,
+        ProbeFailed,
+        choose,
+        enter_user_namespace,
+        in_own_user_namespace,
+        probe,
+    )
 
     if in_own_user_namespace():
         return
-    state.mkdir(parents=True, exist_ok=True)
-    if choose(probe(state)).own_user_namespace:
-        try:
+    try:
+        if choose(probe(state)).own_user_namespace:
             enter_user_namespace([sys.executable, *sys.argv])
-        except ExecutorUnavailable as error:
-            print(f"warning: {error}", file=sys.stderr)
+    except ProbeFailed:
+        return  # the build says so where it needs to know
+    except ExecutorUnavailable as error:
+        print(f"warning: {error}", file=sys.stderr)
 
 
 async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: bool) -> BuildResult:

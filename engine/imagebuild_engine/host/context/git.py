@@ -146,12 +146,14 @@ def _normalize(directory: Path) -> None:
 
     shutil.rmtree(directory / ".git")
     directory.chmod(0o755)
-    for folder, folders, files in os.walk(directory):
-        for name in folders:
-            path = Path(folder, name)
-            if not path.is_symlink():
+    folders = [directory]
+    while folders:  # os.walk calls itself for each level, and a tree may be deeper than that goes
+        for entry in os.scandir(folders.pop()):
+            if entry.is_symlink():
+                continue
+            path = Path(entry.path)
+            if entry.is_dir():
                 path.chmod(0o755)
-        for name in files:
-            path = Path(folder, name)
-            if not path.is_symlink():
-                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+                folders.append(path)
+            else:
+                path.chmod(0o755 if entry.stat().st_mode & 0o100 else 0o644)

@@ -13,8 +13,10 @@ from pathlib import Path
 from ...core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
 from ...core.oci import Digest
 from ..rootfs import hash_file
+from .directory import ContextMissing
 
-_MAX_DEPTH = 4096
+_MAX_PATH = 4096 - 256 - 2
+"""Bytes: another name must fit behind it, and the kernel takes no path of more than 4096."""
 _TYPEFLAGS: dict[int, tuple[EntryKind, str]] = {
     stat.S_IFREG: ("file", "0"),
     stat.S_IFDIR: ("dir", "5"),
@@ -48,31 +50,40 @@ class ContextTree:
 
     def paths(self) -> Iterator[tuple[str, os.stat_result]]:
         """Everything that is not excluded, parents first, names sorted. Parents of what is included are included."""
-        yield from self._walk("", 0)
-
-    def _walk(self, folder: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
-        if depth > _MAX_DEPTH:
-            raise OSError(f"the build context is deeper than {_MAX_DEPTH} directories at {folder[:200]}")
-        with os.scandir(self.root / folder) as scan:
-            names = sorted(entry.name for entry in scan)
-        for name in names:
+        stack = [("", iter(self._names("")))]
+        waiting: list[tuple[str, os.stat_result]] = []
+        """Excluded directories around the present one: an exception (`!dir/keep`) brings them with it."""
+        while stack:
+            folder, names = stack[-1]
+            name = next(names, None)
+            if name is None:
+                stack.pop()
+                if waiting and waiting[-1][0] == folder:
+                    waiting.pop()
+                continue
             path = f"{folder}/{name}" if folder else name
             status = os.lstat(self.root / path)
-            excluded = self._excluded(path)
-            if not stat.S_ISDIR(status.st_mode):
-                if not excluded:
-                    yield path, status
-            elif not excluded:
+            is_directory = stat.S_ISDIR(status.st_mode)
+            if not self._excluded(path):
+                yield from waiting
+                waiting.clear()
                 yield path, status
-                yield from self._walk(path, depth + 1)
-            elif not self._prunable(path):
-                # An exception (`!dir/keep`) may bring something back: then its parents come with it.
-                inside = self._walk(path, depth + 1)
-                first = next(inside, None)
-                if first is not None:
-                    yield path, status
-                    yield first
-                    yield from inside
+            elif is_directory and not self._prunable(path):
+                waiting.append((path, status))
+            else:
+                continue
+            if is_directory:
+                stack.append((path, iter(self._names(path))))
+
+    def _names(self, folder: str) -> list[str]:
+        full = self.root / folder
+        if len(os.fsencode(full)) > _MAX_PATH:
+            raise ContextMissing(
+                f'the build context is too deep: no program can use a path as long as "{folder[:60]}…" '
+                "(keep it out with .dockerignore)"
+            )
+        with os.scandir(full) as scan:
+            return sorted(entry.name for entry in scan)
 
     def _describe(self) -> DescribedTree:
         from concurrent.futures import ThreadPoolExecutor

@@ -8,16 +8,19 @@ from .errors import (
     ExecutorUnavailable,
     NotExecutable,
     NotPossibleHere,
+    ProbeFailed,
     StartFailed,
     StepTimedOut,
 )
 from .oci import OciExecutor
 from .probe import Capabilities, probe
 from .process import Executor, Network, Output, Process, Stream
-from .runtime import Runtime
+from .runtime import VARIABLE, Runtime
+from .supervised import forget, look_after
 from .userns import enter_user_namespace, in_own_user_namespace
 
 __all__ = [
+    "VARIABLE",
     "Capabilities",
     "Choice",
     "ChrootExecutor",
@@ -31,6 +34,7 @@ __all__ = [
     "NotPossibleHere",
     "OciExecutor",
     "Output",
+    "ProbeFailed",
     "Process",
     "Runtime",
     "SnapshotterKind",
@@ -39,7 +43,9 @@ __all__ = [
     "Stream",
     "choose",
     "enter_user_namespace",
+    "forget",
     "in_own_user_namespace",
+    "look_after",
     "make_executor",
     "probe",
 ]

@@ -100,7 +100,8 @@ def why_not(found: Capabilities, executor: ExecutorKind) -> str:
         )
         if not there
     ]
-    return f"not allowed: {', '.join(missing)}" if missing else "nothing is missing"
+    ids = " (there is one user id here)" if found.ids == 1 else ""
+    return f"not allowed: {', '.join(missing)}{ids}" if missing else "nothing is missing"
 
 
 def make_executor(choice: Choice, found: Capabilities, directory: Path | str) -> Executor | None:

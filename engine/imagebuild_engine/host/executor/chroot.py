@@ -7,12 +7,20 @@ tree for the time of the step.
 import asyncio
 from pathlib import Path
 
-from ..rootfs import Owner, Tree
-from .environment import HOSTS, RESOLV_CONF, environment, find_executable, hosts_file, resolv_conf
+from ..rootfs import Tree
+from .environment import (
+    HOSTS,
+    RESOLV_CONF,
+    environment,
+    find_executable,
+    hosts_file,
+    make_working_directory,
+    resolv_conf,
+)
 from .errors import ExecutorUnavailable, NotPossibleHere
 from .process import Network, Output, Process
 from .stubs import Stubs
-from .supervised import run_supervised
+from .supervised import run_supervised, start_supervisor
 
 _DEVICES = (
     (b"dev/null", 1, 3),
@@ -33,6 +41,7 @@ class ChrootExecutor:
     def __init__(self, *, grace: float = 3.0, pids_limit: int = 4096) -> None:
         self._grace = grace
         self._pids_limit = pids_limit
+        start_supervisor()
 
     def __repr__(self) -> str:
         return "<ChrootExecutor>"
@@ -46,7 +55,7 @@ class ChrootExecutor:
             raise ExecutorUnavailable(self.name, f"{root}: {error.strerror}") from error
         with tree:
             executable = find_executable(tree, process)
-            tree.make_directories(process.cwd, 0o755, Owner(0, 0))
+            make_working_directory(tree, process)
             with Stubs(tree) as stubs:
                 await asyncio.to_thread(_furnish, stubs, process)
                 spec = {
@@ -60,6 +69,8 @@ class ChrootExecutor:
                     "groups": [process.user.gid, *process.user.groups],
                     "capabilities": sorted(_CAPABILITIES),
                     "processes": process.pids_limit or self._pids_limit,
+                    "at_most": process.pids_limit or self._pids_limit,
+                    "afterwards": [],
                 }
                 return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)
 

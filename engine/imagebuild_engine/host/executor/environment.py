@@ -3,8 +3,8 @@
 import posixpath
 import stat
 
-from ..rootfs import Tree
-from .errors import ExecutableMissing, NotExecutable
+from ..rootfs import Owner, TooManyLinks, Tree
+from .errors import ExecutableMissing, NotExecutable, StartFailed
 from .process import Process
 
 RESOLV_CONF, HOSTS = b"etc/resolv.conf", b"etc/hosts"
@@ -44,14 +44,26 @@ def resolv_conf() -> bytes:
         return b""
 
 
+def make_working_directory(tree: Tree, process: Process) -> None:
+    """Runtimes make it where it is missing. Raises StartFailed if something else is in its place."""
+    try:
+        tree.make_directories(process.cwd, 0o755, Owner(0, 0))
+    except (NotADirectoryError, TooManyLinks) as error:
+        raise StartFailed(
+            process.args[0], f"cannot enter its working directory {process.cwd}: {error.strerror}"
+        ) from error
+
+
 def find_executable(tree: Tree, process: Process) -> str:
-    """The path of the executable inside the tree. Raises ExecutableMissing, NotExecutable.
+    """The path of the executable inside the tree. Raises StartFailed (ExecutableMissing, NotExecutable).
 
     Looked up before anything starts: every runtime words the error differently, and none of them for users.
     """
     name = process.args[0] if process.args else ""
     if not name:
         raise ExecutableMissing(name)
+    if any("\0" in text for text in (*process.args, *process.env, process.cwd)):
+        raise StartFailed(name.replace("\0", "\\0"), "its arguments or its environment have a null byte")
     if "/" in name:
         candidates, path = [posixpath.join(process.cwd, name)], None
     else:

@@ -14,6 +14,13 @@ class ExecutorUnavailable(ExecutorError):
         self.message = message
 
 
+class ProbeFailed(ExecutorError):
+    """It cannot be found out what the present machine or pod allows."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"cannot find out what is allowed here: {message}")
+
+
 class NotPossibleHere(ExecutorError):
     """The step asks for something that this executor cannot give; `feature` is in the Dockerfile's words."""
 

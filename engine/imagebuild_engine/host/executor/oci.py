@@ -1,8 +1,9 @@
 """Steps by an OCI runtime: namespaces, fresh /proc and /dev, masked paths, docker's capabilities.
 
 A run is: executable looked up → mount points made in the tree → bundle (config.json, files to bind) → `runtime run` →
-container deleted → mount points taken out again. With a pid namespace the step's first process takes all others with it
-when it ends; without one (no fresh proc here) the supervisor sees to that.
+container deleted → mount points taken out again. The runtime runs below the supervisor: with a pid namespace the step's
+first process takes all others with it when it ends, but without one (no fresh proc here) somebody must see to that, and
+if the engine dies the runtime would go on.
 """
 
 import asyncio
@@ -15,17 +16,27 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..rootfs import Owner, Tree
-from .environment import HOSTS, RESOLV_CONF, environment, find_executable, hosts_file, resolv_conf
+from ..rootfs import Tree
+from .environment import (
+    HOSTS,
+    RESOLV_CONF,
+    environment,
+    find_executable,
+    hosts_file,
+    make_working_directory,
+    resolv_conf,
+)
 from .errors import ExecutableMissing, ExecutorError, ExecutorUnavailable, NotExecutable, StartFailed
 from .oci_spec import Surroundings, make_config
 from .process import Output, Process, Stream
 from .runtime import Runtime
 from .stubs import Stubs
-from .subprocesses import attend, uninterrupted
-from .supervised import run_supervised
+from .subprocesses import uninterrupted
+from .supervised import run_supervised, start_supervisor
 
 _MOUNT_POINTS = (b"proc", b"dev", b"sys")
+_NO_LINKS = (b"proc", b"sys")
+"""Runtimes refuse to mount these behind a symbolic link."""
 _LOG_LIMIT = 1 << 16
 
 
@@ -41,13 +52,14 @@ class OciExecutor:
         *,
         surroundings: Surroundings,
         grace: float = 3.0,
-        pids_limit: int = 16384,
+        pids_limit: int = 8192,
     ) -> None:
         self._runtime = runtime
         self._directory = Path(directory)
         self._surroundings = surroundings
         self._grace = grace
         self._pids_limit = pids_limit
+        start_supervisor()
 
     def __repr__(self) -> str:
         return f"<OciExecutor {self._runtime.kind} {self._runtime.version}>"
@@ -59,10 +71,12 @@ class OciExecutor:
             with Tree(root) as tree:
                 # The path that was found goes to the runtime, the name as written stays argument zero where it can.
                 executable = find_executable(tree, process)
-                tree.make_directories(process.cwd, 0o755, Owner(0, 0))
+                make_working_directory(tree, process)
                 with Stubs(tree) as stubs:
                     for path in _MOUNT_POINTS:
-                        stubs.mount_point(path, directory=True)
+                        place = stubs.mount_point(path, directory=True)
+                        if place is None or (path in _NO_LINKS and place != path):
+                            raise StartFailed(executable, f"the image's /{path.decode()} is not a directory")
                     name = f"imagebuild-{uuid.uuid4().hex[:16]}"
                     self._write_bundle(bundle, name, root, process, stubs)
                     stubs.ready()
@@ -76,10 +90,12 @@ class OciExecutor:
             ("resolv.conf", RESOLV_CONF, resolv_conf()),
             ("hosts", HOSTS, hosts_file(process)),
         ):
-            place = bundle / file
-            place.write_bytes(content)
-            place.chmod(0o644)
-            files.append((place, stubs.mount_point(path, directory=False)))
+            point = stubs.mount_point(path, directory=False)
+            if point is not None:
+                place = bundle / file
+                place.write_bytes(content)
+                place.chmod(0o644)
+                files.append((place, point))
         bundle.chmod(0o711)
         config = make_config(
             process,
@@ -97,51 +113,9 @@ class OciExecutor:
         witness = _Witness(output)
         command = self._runtime.command(self._directory / "state", log, cgroups=self._surroundings.cgroups)
         run = [*command, "run", "--bundle", str(bundle), name]
-        try:
-            if self._surroundings.fresh_proc:
-                code = await self._run_alone(command, run, name, process, witness)
-            else:
-                code = await self._run_below_supervisor(run, process, witness)
-        finally:
-            # `run` deletes the container when it ends; not if it was killed.
-            if (self._directory / "state" / name).exists():
-                await uninterrupted(_call([*command, "delete", "--force", name]))
-        message = _last_error(log) or (witness.exec_error(executable) if code == 255 else "")
-        if message:
-            raise _translate(self.name, message, process.args[0], executable)
-        return code
-
-    async def _run_alone(
-        self, command: Sequence[str], run: Sequence[str], name: str, process: Process, output: Output
-    ) -> int:
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *run,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=_RUNTIME_ENV,
-                cwd="/",
-                start_new_session=True,  # a terminal's Ctrl-C is for us to pass on
-            )
-        except OSError as error:
-            raise ExecutorUnavailable(self.name, f"{run[0]}: {error.strerror}") from error
-
-        async def kill() -> None:
-            for signal, seconds in (("TERM", self._grace), ("KILL", 10.0)):
-                await _call([*command, "kill", name, signal])
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.shield(child.wait()), seconds)
-                    return
-            with suppress(ProcessLookupError):
-                child.kill()
-
-        code = await attend(child, output, timeout=process.timeout, kill=kill)
-        return code if code >= 0 else 128 - code
-
-    async def _run_below_supervisor(self, run: Sequence[str], process: Process, output: Output) -> int:
+        delete = [*command, "delete", "--force", name]
         spec = {
-            "args": list(run),
+            "args": run,
             "executable": run[0],
             "env": [f"{key}={value}" for key, value in _RUNTIME_ENV.items()],
             "cwd": "/",
@@ -151,8 +125,19 @@ class OciExecutor:
             "groups": None,
             "capabilities": None,
             "processes": 0,
+            # Where there is no cgroup to count them; the runtime's own come on top.
+            "at_most": 0 if self._surroundings.cgroups else (process.pids_limit or self._pids_limit) + 16,
+            "afterwards": delete,
         }
-        return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)
+        try:
+            code = await run_supervised(self.name, spec, witness, timeout=process.timeout, grace=self._grace)
+        finally:
+            # `run` deletes the container when it ends; not if it was killed.
+            if (self._directory / "state" / name).exists():
+                await uninterrupted(_call(delete))
+        if code and (message := _last_error(log) or (witness.exec_error(executable) if code == 255 else "")):
+            raise _translate(self.name, message, process.args[0], executable)
+        return code
 
 
 _RUNTIME_ENV = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}

@@ -18,6 +18,8 @@ _MASKED = (
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )  # fmt: skip
+_OF_OTHERS = ("/sys/fs/cgroup",)
+"""What /sys has mounted inside where it is the surroundings' own: read-only does not reach down to that."""
 _READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
@@ -47,7 +49,7 @@ def make_config(
     user = process.user
     linux: dict[str, Any] = {
         "namespaces": _namespaces(process, surroundings),
-        "maskedPaths": list(_MASKED),
+        "maskedPaths": [*_MASKED, *([] if _owns_sysfs(process, surroundings) else _OF_OTHERS)],
         "readonlyPaths": list(_READONLY),
     }
     if surroundings.cgroups:
@@ -117,10 +119,8 @@ def _mounts(
     proc: dict[str, Any] = {"destination": "/proc", "type": "proc", "source": "proc", "options": _QUIET}
     if not surroundings.fresh_proc:
         proc = {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind", *_QUIET]}
-    # sysfs belongs to the network namespace: whoever does not own that may not mount one.
-    own_sysfs = not surroundings.user_namespace or process.network is Network.NONE
     sysfs: dict[str, Any] = {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*_QUIET, "ro"]}
-    if not own_sysfs:
+    if not _owns_sysfs(process, surroundings):
         sysfs = {"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", *_QUIET, "ro"]}
     pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
     shm = [*_QUIET, "mode=1777", "size=65536k"]
@@ -146,6 +146,11 @@ def _mounts(
             for source, path in files
         ),
     ]
+
+
+def _owns_sysfs(process: Process, surroundings: Surroundings) -> bool:
+    """It belongs to the network namespace: whoever does not own that may not mount one."""
+    return not surroundings.user_namespace or process.network is Network.NONE
 
 
 _QUIET = ["nosuid", "noexec", "nodev"]

@@ -2,16 +2,17 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..rootfs.namespace import in_user_namespace
-from .errors import ExecutorUnavailable
+from ..rootfs import Tree
+from ..rootfs.namespace import in_user_namespace, mapped_ids
+from .errors import ProbeFailed
 from .runtime import Runtime, RuntimeUnusable, find_runtime
 
 _PROGRAM = Path(__file__).with_name("probing.py")
@@ -46,17 +47,24 @@ class Capabilities:
 
 
 def probe(state_directory: Path | str, environ: Mapping[str, str] | None = None) -> Capabilities:
-    """Takes some 50 ms. `state_directory` is where snapshots would be: overlayfs depends on its file system."""
+    """Takes some 50 ms. `state_directory` is where snapshots would be: overlayfs depends on its file system.
+
+    Raises ProbeFailed.
+    """
     environ = os.environ if environ is None else environ
     directory = Path(state_directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        place = Path(tempfile.mkdtemp(prefix="probe-", dir=directory))
+    except OSError as error:
+        raise ProbeFailed(f"{directory} cannot be used: {error.strerror}") from error
     own = in_user_namespace()
     ids = mapped_ids()
-    place = Path(tempfile.mkdtemp(prefix="probe-", dir=directory))
     try:
         found = _try(place, ids, userxattr=own)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError), Tree(directory) as tree:
+            tree.remove(place.name)  # overlayfs makes directories there that even root may not open as they are
     runtime, problem = None, ""
     try:
         runtime = find_runtime(environ)
@@ -79,23 +87,8 @@ def _try(place: Path, ids: int, *, userxattr: bool) -> dict[str, bool]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env={})
         found: dict[str, bool] = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ExecutorUnavailable("probe", f"cannot find out what is allowed here: {error}") from error
+        raise ProbeFailed(str(error)) from error
     return found
-
-
-def mapped_ids() -> int:
-    """How many user ids are mapped here without a gap, counted from 0."""
-    try:
-        with open("/proc/self/uid_map", encoding="ascii") as file:
-            ranges = sorted((int(line.split()[0]), int(line.split()[2])) for line in file)
-    except OSError:
-        return 0
-    end = 0
-    for start, length in ranges:
-        if start > end:
-            break
-        end = max(end, start + length)
-    return end
 
 
 def _may_make_cgroups() -> bool:

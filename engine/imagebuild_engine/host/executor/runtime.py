@@ -45,7 +45,7 @@ def find_runtime(environ: Mapping[str, str]) -> Runtime:
     for name in [wanted] if wanted else ["crun", "runc"]:
         found = shutil.which(name, path=path)
         if found is None:
-            reasons.append(f"{name} is not {'there' if wanted else 'in PATH'}")
+            reasons.append(f"{name} is not {'a program that can be run here' if wanted else 'in PATH'}")
             continue
         try:
             return inspect_runtime(Path(found))

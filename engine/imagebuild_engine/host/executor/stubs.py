@@ -1,20 +1,24 @@
 """What an executor must put into a tree for the time of a step, and takes out again without a trace.
 
 Mount points need something to be mounted on; a chroot needs files in the places themselves. Whatever was there before
-is moved out of the tree and back by renaming, so that it is the very same file afterwards. Directories get their times
-back unless the step itself changed what is in them.
+is moved out of the tree and back by renaming, so that it is the very same file afterwards; where the tree is a mount
+of its own (an overlay) it is copied instead, with all its metadata. Directories get their times back unless the step
+itself changed what is in them.
 """
 
+import errno
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..rootfs import Tree
+from ..rootfs import Kind, TooManyLinks, Tree, entry_at
+from ..rootfs.copy import copy_bytes, make_node, set_metadata
 from ..rootfs.tree import remove_at
 
 
@@ -33,7 +37,8 @@ class Stubs:
     tree: Tree
     _made: list[tuple[bytes, bool]] = field(default_factory=list)
     """Path and whether it is a directory, in the order made."""
-    _aside: dict[bytes, str] = field(default_factory=dict)
+    _aside: dict[bytes, bytes] = field(default_factory=dict)
+    """Where it lay, and its name on the shelf."""
     _times: dict[bytes, _Times] = field(default_factory=dict)
     _shelf: Path | None = None
 
@@ -45,25 +50,43 @@ class Stubs:
     ) -> None:
         self.restore()
 
-    def mount_point(self, path: bytes, *, directory: bool) -> bytes:
-        """Makes sure that something can be mounted there; returns the place as a path without links."""
-        place = self.tree.resolve(path)
-        if not self.tree.lexists(place):
+    def mount_point(self, path: bytes, *, directory: bool) -> bytes | None:
+        """Makes sure that something can be mounted there; returns the place as a path without links.
+
+        None if what is there is of the wrong kind: a directory in the place of a file, or the other way round.
+        """
+        try:
+            place = self.tree.resolve(path)
+            if stat.S_ISDIR(self.tree.lstat(place).st_mode) != directory:
+                return None
+        except FileNotFoundError:
             self._make(place, b"" if not directory else None)
+        except (NotADirectoryError, TooManyLinks):
+            return None
         return place
 
     def put(self, path: bytes, content: bytes, mode: int = 0o644) -> None:
-        """A file in the place of whatever is there (a link is not followed)."""
-        place = self._place(path)
-        self._move_aside(place)
+        """A file in the place of whatever is there (a link is not followed), unless that is a directory."""
+        try:
+            place = self._place(path)
+            if stat.S_ISDIR(self.tree.lstat(place).st_mode):
+                return
+            self._move_aside(place)
+        except FileNotFoundError:
+            pass
+        except (NotADirectoryError, TooManyLinks):
+            return
         self._make(place, content, mode)
 
     def put_device(self, path: bytes, major: int, minor: int) -> bool:
         """A character device, unless something is there already. False if we may not make or use one."""
-        place = self._place(path)
-        if self.tree.lexists(place):
-            return True
-        self._directories(place.rpartition(b"/")[0])
+        try:
+            place = self._place(path)
+            if self.tree.lexists(place):
+                return True
+            self._directories(place.rpartition(b"/")[0])
+        except (NotADirectoryError, TooManyLinks):
+            return False
         with self.tree.at(place) as (directory, name):
             try:
                 os.mknod(name, stat.S_IFCHR | 0o666, os.makedev(major, minor), dir_fd=directory)
@@ -89,16 +112,16 @@ class Stubs:
             with suppress(OSError):
                 now[path] = self.tree.lstat(path or b"/")
         for path, is_directory in reversed(self._made):
-            with suppress(OSError), self.tree.at(path) as (directory, name):
-                if is_directory:
-                    os.rmdir(name, dir_fd=directory)  # stays if the step put something in it
-                else:
-                    remove_at(directory, name)
+            with suppress(OSError):
+                if not self._is_where_it_was(path):
+                    continue
+                with self.tree.at(path) as (directory, name):
+                    if is_directory:
+                        os.rmdir(name, dir_fd=directory)  # stays if the step put something in it
+                    else:
+                        remove_at(directory, name)
         for path, kept in self._aside.items():
-            with self.tree.at(path) as (directory, name):
-                with suppress(FileNotFoundError):
-                    remove_at(directory, name)
-                os.rename(kept, name, dst_dir_fd=directory)
+            self._put_back(path, kept)
         for path, times in self._times.items():
             if path not in now:
                 continue
@@ -113,6 +136,24 @@ class Stubs:
         self._aside.clear()
         self._times.clear()
         self._shelf = None
+
+    def _is_where_it_was(self, path: bytes) -> bool:
+        """Not behind a link that the step made of one of its directories."""
+        try:
+            return self.tree.resolve(path, follow=False) == path
+        except OSError:
+            return False
+
+    def _put_back(self, path: bytes, kept: bytes) -> None:
+        """Unless the step took away the directory that it lay in."""
+        with self._shelves() as shelf:
+            if self._is_where_it_was(path):
+                with suppress(FileNotFoundError, NotADirectoryError), self.tree.at(path) as (directory, name):
+                    with suppress(FileNotFoundError):
+                        remove_at(directory, name)
+                    self._move((shelf, kept), (directory, name))
+                    return
+            os.unlink(kept, dir_fd=shelf)
 
     # --- making ------------------------------------------------------------------------------------------------
 
@@ -152,12 +193,36 @@ class Stubs:
         self._made.append((place, content is None))
 
     def _move_aside(self, place: bytes) -> None:
-        if not self.tree.lexists(place):
-            return
         self._note(place.rpartition(b"/")[0])
+        kept = b"%d" % len(self._aside)
+        with self._shelves() as shelf, self.tree.at(place) as (directory, name):
+            self._move((directory, name), (shelf, kept))
+        self._aside[place] = kept
+
+    @contextmanager
+    def _shelves(self) -> Iterator[int]:
         if self._shelf is None:  # beside the tree: the same file system, so that a rename does
             self._shelf = Path(tempfile.mkdtemp(prefix=".aside-", dir=self.tree.root.parent))
-        kept = str(self._shelf / str(len(self._aside)))
-        with self.tree.at(place) as (directory, name):
-            os.rename(name, kept, src_dir_fd=directory)
-        self._aside[place] = kept
+        fd = os.open(self._shelf, os.O_PATH | os.O_DIRECTORY)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _move(self, source: tuple[int, bytes], target: tuple[int, bytes]) -> None:
+        try:
+            os.rename(source[1], target[1], src_dir_fd=source[0], dst_dir_fd=target[0])
+            return
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        entry = entry_at(source[0], source[1], b"")
+        match entry.kind:
+            case Kind.FILE:
+                copy_bytes(source, target)
+            case Kind.SYMLINK:
+                os.symlink(entry.linkname, target[1], dir_fd=target[0])
+            case _:
+                make_node(self.tree, entry, target[0], target[1])
+        set_metadata(self.tree, entry, target[0], target[1])
+        os.unlink(source[1], dir_fd=source[0])

@@ -1,4 +1,4 @@
-"""Running one child process to its end, whatever happens meanwhile."""
+"""Attending a step to its end, whatever happens meanwhile."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -34,65 +34,57 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def attend(
-    child: asyncio.subprocess.Process,
+    ended: "asyncio.Future[T]",
+    stdout: asyncio.StreamReader,
+    stderr: asyncio.StreamReader,
     output: Output,
     *,
     timeout: float | None,
     kill: Callable[[], Awaitable[None]],
-) -> int:
-    """Waits for the child and hands on its output. `kill` must end it with all its descendants.
+) -> T:
+    """Waits for the end, which says that no process is left, and hands on the output. `kill` must bring it about.
 
-    Raises StepTimedOut, CancelledError; in both cases the child is gone.
+    Raises StepTimedOut, CancelledError; in both cases all processes are gone.
     """
-    assert child.stdout is not None
-    assert child.stderr is not None
     pumps = [
-        asyncio.create_task(pump(child.stdout, Stream.STDOUT, output)),
-        asyncio.create_task(pump(child.stderr, Stream.STDERR, output)),
+        asyncio.create_task(pump(stdout, Stream.STDOUT, output)),
+        asyncio.create_task(pump(stderr, Stream.STDERR, output)),
     ]
     try:
         async with asyncio.timeout(timeout):
-            code = await _wait(child, pumps)
+            return await _wait(ended, pumps)
     except TimeoutError as error:
-        await uninterrupted(_kill_and_wait(child, kill, pumps))
+        await uninterrupted(_kill_and_wait(ended, kill, pumps))
         raise StepTimedOut(timeout or 0) from error
     except BaseException:
-        await uninterrupted(_kill_and_wait(child, kill, pumps))
+        await uninterrupted(_kill_and_wait(ended, kill, pumps))
         raise
-    return code
 
 
-async def _wait(child: asyncio.subprocess.Process, pumps: list[asyncio.Task[None]]) -> int:
-    waiting = asyncio.ensure_future(child.wait())
-    try:
-        # A failing callback ends the step: nobody would see what it prints.
-        pending: set[asyncio.Future[Any]] = {waiting, *pumps}
-        while not waiting.done():
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for future in done:
-                future.result()
-        await _drain(pumps)
-        return waiting.result()
-    finally:
-        waiting.cancel()
-
-
-async def _drain(pumps: list[asyncio.Task[None]]) -> None:
-    """The child and all its descendants are gone, so the pipes end at once."""
-    _, pending = await asyncio.wait(pumps, timeout=_PIPES_MAY_TAKE)
-    for future in pending:
+async def _wait(ended: "asyncio.Future[T]", pumps: list[asyncio.Task[None]]) -> T:
+    # A failing callback ends the step: nobody would see what it prints.
+    pending: set[asyncio.Future[Any]] = {ended, *pumps}
+    while not ended.done():
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for future in done:
+            future.result()
+    # No process is left, so the pipes end at once.
+    _, late = await asyncio.wait(pumps, timeout=_PIPES_MAY_TAKE)
+    for future in late:
         future.cancel()
     for future in pumps:
         with suppress(asyncio.CancelledError):
             await future
+    return ended.result()
 
 
 async def _kill_and_wait(
-    child: asyncio.subprocess.Process, kill: Callable[[], Awaitable[None]], pumps: list[asyncio.Task[None]]
+    ended: "asyncio.Future[T]", kill: Callable[[], Awaitable[None]], pumps: list[asyncio.Task[None]]
 ) -> None:
-    await kill()
-    await child.wait()
-    _, pending = await asyncio.wait(pumps, timeout=_PIPES_MAY_TAKE)
-    for future in pending:
+    if not ended.done():
+        await kill()
+    futures: set[asyncio.Future[Any]] = {ended, *pumps}
+    _, late = await asyncio.wait(futures, timeout=_PIPES_MAY_TAKE)
+    for future in late:
         future.cancel()
-    await asyncio.gather(*pumps, return_exceptions=True)
+    await asyncio.gather(*futures, return_exceptions=True)

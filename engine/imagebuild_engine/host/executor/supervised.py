@@ -1,24 +1,112 @@
-"""Starting the supervisor and talking to it."""
+"""The engine's end of the supervisor: starting it, giving it steps, hearing how they ended."""
 
 import asyncio
+import atexit
 import errno
 import json
 import os
+import socket
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import ExecutorUnavailable, NotExecutable, StartFailed
-from .process import Output
+from .process import Output, Stream
 from .subprocesses import attend
 
 _PROGRAM = Path(__file__).with_name("supervisor.py")
+_SOCKET = 3
+"""The descriptor's number in the supervisor."""
+_STATUS_LIMIT = 1 << 16
 _EXEC_ERRORS = {
     errno.ENOEXEC: "exec format error (another architecture, or a script without #!)",
     errno.EACCES: "permission denied",
     errno.ENOENT: "its interpreter is not in the image",
     errno.E2BIG: "arguments and environment are too long",
 }
+
+
+def look_after(directory: Path | str) -> None:
+    """Should this process die before `forget`, all below the directory is unmounted and deleted. Takes no time."""
+    _supervisor.look_after(str(directory))
+
+
+def forget(directory: Path | str) -> None:
+    """The directory is deleted, or shall stay."""
+    _supervisor.forget(str(directory))
+
+
+def start_supervisor() -> None:
+    """So that it is there when the first step comes. Takes no time."""
+    _supervisor.start()
+
+
+class _Supervisor:
+    """The one of this process. It ends when our end of its socket closes, however that comes about."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._socket: socket.socket | None = None
+        self._directories: list[str] = []
+        atexit.register(self._close)
+
+    def start(self) -> socket.socket:
+        with self._lock:
+            if self._socket is None:
+                self._socket = _spawn()
+                for directory in self._directories:
+                    self._socket.send(json.dumps({"look_after": directory}).encode())
+            return self._socket
+
+    def look_after(self, directory: str) -> None:
+        with self._lock:
+            self._send({"look_after": directory})
+            self._directories.append(directory)
+
+    def forget(self, directory: str) -> None:
+        with self._lock:
+            if directory in self._directories:
+                self._directories.remove(directory)
+                self._send({"forget": directory})
+
+    def run(self, fds: list[int]) -> None:
+        self._send({"run": True}, fds)
+
+    def _send(self, message: Mapping[str, object], fds: list[int] | None = None) -> None:
+        data = json.dumps(message).encode()
+        with self._lock:
+            try:
+                socket.send_fds(self.start(), [data], fds or [])
+            except (BrokenPipeError, ConnectionResetError):  # somebody has killed it
+                self._close()
+                socket.send_fds(self.start(), [data], fds or [])
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+
+def _spawn() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        # Nothing of our descriptors may stay open in it: whoever reads our output waits for all who hold it.
+        null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+        command = [sys.executable, "-I", "-S", str(_PROGRAM), str(_SOCKET)]
+        place = (os.POSIX_SPAWN_DUP2, theirs.fileno(), _SOCKET)
+        try:
+            # A session of its own: a terminal's Ctrl-C is for the engine to pass on.
+            os.posix_spawn(command[0], command, {}, file_actions=[*null, place], setsid=True)
+        except BaseException:
+            ours.close()
+            raise
+    return ours
+
+
+_supervisor = _Supervisor()
 
 
 async def run_supervised(
@@ -30,72 +118,92 @@ async def run_supervised(
     grace: float,
 ) -> int:
     """Runs the spec (see `supervisor`) and returns the exit code; nothing of it is left then."""
-    spec_read, spec_write = os.pipe()
-    status_read, status_write = os.pipe()
-    control_read, control_write = os.pipe()
-    mine = [spec_write, status_read, control_write]
-    theirs = [spec_read, status_write, control_read]
+    readers: list[_Pipe] = []
+    theirs: list[int] = []
+    control = -1
     try:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", str(_PROGRAM), *map(str, theirs),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            pass_fds=theirs,
-            env={},
-            cwd="/",
-        )  # fmt: skip
-        for fd in theirs:
-            os.close(fd)
-        theirs.clear()
+        theirs.append(_in_memory(json.dumps(spec).encode()))
+        status = await _Pipe.open(readers, theirs)
+        control_read, control = os.pipe()
+        theirs.append(control_read)
+        stdout, stderr = await _Pipe.open(readers, theirs), await _Pipe.open(readers, theirs)
+        try:
+            _supervisor.run(theirs)
+        except OSError as error:
+            raise ExecutorUnavailable(executor, f"its supervisor does not start: {error.strerror}") from error
+        while theirs:
+            os.close(theirs.pop())
+        ended = asyncio.ensure_future(status.reader.read(_STATUS_LIMIT))
 
         async def kill() -> None:
             for order, seconds in ((b"T", grace), (b"K", 60.0)):
-                try:
-                    os.write(control_write, order)
-                except BrokenPipeError:
+                with suppress(BrokenPipeError):
+                    os.write(control, order)
+                done, _ = await asyncio.wait({ended}, timeout=seconds)
+                if done:
                     return
-                try:
-                    await asyncio.wait_for(asyncio.shield(child.wait()), seconds)
-                except TimeoutError:
-                    continue
-                return
-            child.kill()
 
-        os.set_blocking(spec_write, False)
-        sending = asyncio.ensure_future(_send(spec_write, json.dumps(spec).encode()))
-        mine.remove(spec_write)
-        try:
-            code = await attend(child, output, timeout=timeout, kill=kill)
-        finally:
-            sending.cancel()
-        status = os.read(status_read, 65536)
+        word = await attend(ended, stdout.reader, stderr.reader, output, timeout=timeout, kill=kill)
     finally:
-        for fd in (*mine, *theirs):
-            os.close(fd)
-    return _result(executor, str(spec["executable"]), code, status)
+        for fd in (*theirs, control):
+            if fd >= 0:
+                os.close(fd)
+        for pipe in readers:
+            pipe.close()
+    return _result(executor, str(spec["executable"]), word, output)
 
 
-async def _send(fd: int, data: bytes) -> None:
+class _Pipe:
+    """The reading end of a pipe, in the loop."""
+
+    def __init__(self, reader: asyncio.StreamReader, transport: asyncio.ReadTransport) -> None:
+        self.reader = reader
+        self._transport = transport
+
+    @classmethod
+    async def open(cls, ours: "list[_Pipe]", theirs: list[int]) -> "_Pipe":
+        """Adds itself to ours and the writing end to theirs."""
+        read, write = os.pipe()
+        theirs.append(write)
+        file = os.fdopen(read, "rb", buffering=0)  # the transport closes it
+        reader = asyncio.StreamReader()
+        try:
+            transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), file
+            )
+        except BaseException:
+            file.close()
+            raise
+        pipe = cls(reader, transport)
+        ours.append(pipe)
+        return pipe
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _in_memory(data: bytes) -> int:
+    """A descriptor from which the data can be read: arguments may be longer than a pipe holds."""
+    fd = os.memfd_create("spec", os.MFD_CLOEXEC)
     try:
         view = memoryview(data)
         while view:
-            try:
-                view = view[os.write(fd, view) :]
-            except BlockingIOError:
-                await asyncio.sleep(0.001)
-            except BrokenPipeError:
-                return
-    finally:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+    except BaseException:
         os.close(fd)
+        raise
+    return fd
 
 
-def _result(executor: str, executable: str, code: int, status: bytes) -> int:
+def _result(executor: str, executable: str, word: bytes, output: Output) -> int:
     try:
-        report = json.loads(status)
+        report = json.loads(word)
     except ValueError:
-        raise ExecutorUnavailable(executor, f"its supervisor ended with {code} and no word") from None
+        raise ExecutorUnavailable(executor, "its supervisor was killed") from None
     if "exit" in report:
+        if "said" in report:
+            output(Stream.STDERR, str(report["said"]).encode())
         return int(report["exit"])
     what, number = report["failed"], int(report["errno"])
     reason = os.strerror(number) if number else report.get("message", "")

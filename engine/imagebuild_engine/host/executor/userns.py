@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from ..rootfs.syscalls import CLONE_NEWNS, CLONE_NEWUSER, MS_PRIVATE, MS_REC, PR_SET_PDEATHSIG, mount, prctl, unshare
@@ -100,7 +101,9 @@ def _subordinate(path: str, own: int) -> tuple[int, int]:
     """The range that /etc/subuid or /etc/subgid gives us."""
     import pwd
 
-    names = {str(os.getuid()), pwd.getpwuid(os.getuid()).pw_name}
+    names = {str(os.getuid())}
+    with suppress(KeyError):  # a number without a name, as in many containers
+        names.add(pwd.getpwuid(os.getuid()).pw_name)
     with open(path, encoding="utf-8") as file:
         for line in file:
             name, _, numbers = line.strip().partition(":")

@@ -4,7 +4,7 @@ from .apply import Applied, apply
 from .archive import is_archive, unpack_archive
 from .change import Added, Change, Changes, Deleted, Modified, changes_between
 from .compression import ByteSource, Compression, detect_compression
-from .errors import DeviceRefused, InvalidLayer, LayerError, LayerTooLarge, UnsafeLayer, WrongDiffId
+from .errors import DeviceRefused, InvalidLayer, LayerError, LayerTooLarge, OwnerRefused, UnsafeLayer, WrongDiffId
 from .limits import Limits
 from .pack import PackedLayer, pack
 from .styles import Style
@@ -23,6 +23,7 @@ __all__ = [
     "LayerTooLarge",
     "Limits",
     "Modified",
+    "OwnerRefused",
     "PackedLayer",
     "Style",
     "UnsafeLayer",

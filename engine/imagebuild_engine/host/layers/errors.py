@@ -17,7 +17,7 @@ class UnsafeLayer(LayerError):
     """An entry that would reach out of the root, or that no honest layer has."""
 
     def __init__(self, name: bytes, message: str) -> None:
-        super().__init__(f'layer entry "{os.fsdecode(name[:200])}": {message}')
+        super().__init__(f'entry "{os.fsdecode(name[:200])}": {message}')
         self.name = name
         self.message = message
 
@@ -35,9 +35,18 @@ class DeviceRefused(LayerError):
     """The layer has a device node, and the surroundings do not let us make one."""
 
     def __init__(self, name: bytes, major: int, minor: int) -> None:
-        super().__init__(f'layer entry "{os.fsdecode(name[:200])}": device {major}:{minor} may not be made here')
+        super().__init__(f'entry "{os.fsdecode(name[:200])}": device {major}:{minor} may not be made here')
         self.name = name
         self.device = (major, minor)
+
+
+class OwnerRefused(LayerError):
+    """A file belongs to somebody whose number is not mapped into our user namespace."""
+
+    def __init__(self, name: bytes, uid: int, gid: int) -> None:
+        super().__init__(f'entry "{os.fsdecode(name[:200])}": the owner {uid}:{gid} does not exist here')
+        self.name = name
+        self.owner = (uid, gid)
 
 
 class WrongDiffId(LayerError):

@@ -9,6 +9,8 @@ class Limits:
     """Of the uncompressed tar."""
     entries: int = 10_000_000
     path_bytes: int = 1 << 16
+    depth: int = 4096
+    """Directories in a path. No tool that uses paths in one piece can reach half of that."""
     header_bytes: int = 1 << 20
     """Of one entry's pax or GNU extension headers."""
     ratio: int = 1_100

@@ -17,6 +17,11 @@ _HEADER = Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12s")
 _ZERO = bytes(BLOCK)
 _XATTR = b"SCHILY.xattr."
 _REGULAR = {b"0", b"\0", b"7"}
+_LARGEST_ID = 2**32 - 2
+"""One more means "nobody in particular" to the kernel."""
+_LARGEST_MAJOR, _LARGEST_MINOR = 2**12 - 1, 2**20 - 1
+_LATEST = 2**40
+"""Seconds: later (or earlier) than any file system can say, and what does not fit it cuts to what it can."""
 
 
 @dataclass(slots=True)
@@ -145,9 +150,9 @@ class TarReader:
             data = self._extension(member.size)
             match member.type:
                 case b"L":
-                    said.name = data.rstrip(b"\0")
+                    said.name = data.partition(b"\0")[0]
                 case b"K":
-                    said.linkname = data.rstrip(b"\0")
+                    said.linkname = data.partition(b"\0")[0]
                 case b"g":
                     self._global.update(_pax(data))
                     if sum(len(value) for value in self._global.values()) > self._limits.header_bytes:
@@ -162,6 +167,11 @@ class TarReader:
         pax = {**self._global, **said.pax} if self._global else said.pax
         if pax:
             _override(member, pax)
+        if not (0 <= member.uid <= _LARGEST_ID and 0 <= member.gid <= _LARGEST_ID):
+            raise InvalidLayer(f"a tar entry has the owner {member.uid}:{member.gid}")
+        if not (0 <= member.devmajor <= _LARGEST_MAJOR and 0 <= member.devminor <= _LARGEST_MINOR):
+            raise InvalidLayer(f"a tar entry is the device {member.devmajor}:{member.devminor}")
+        member.mtime_ns = min(max(member.mtime_ns, -_LATEST * 1_000_000_000), _LATEST * 1_000_000_000)
         if not (member.is_file or member.type == b"S"):
             # Links, directories and devices have no content whatever their size field says (POSIX: to be ignored).
             member.size = member.size if member.type not in b"123456" else 0
@@ -358,7 +368,7 @@ def _override(member: Member, pax: dict[bytes, bytes]) -> None:
     xattrs: list[tuple[str, bytes]] = []
     for key, value in pax.items():
         if key.startswith(_XATTR):
-            xattrs.append((key[len(_XATTR) :].decode("utf-8", "surrogateescape"), value))
+            xattrs.append((_text(key[len(_XATTR) :]).decode("utf-8", "surrogateescape"), value))
         elif (setter := _PAX.get(key)) is not None and value:  # an empty value means: as the header says
             setter(member, value)
     if b"GNU.sparse.name" in pax:

@@ -19,13 +19,27 @@ import stat
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
-from errno import EACCES, EINVAL, ENAMETOOLONG, ENOTSUP, EPERM, ERANGE
+from errno import (
+    EACCES,
+    EEXIST,
+    EINVAL,
+    EISDIR,
+    ELOOP,
+    EMLINK,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOTDIR,
+    ENOTEMPTY,
+    ENOTSUP,
+    EPERM,
+    ERANGE,
+)
 
 from ..rootfs import Owner, Ownership, Tree
 from ..rootfs.copy import replace_xattrs
 from ..rootfs.owner import RECORD_XATTR
 from ..rootfs.tree import fd_path, remove_at
-from .errors import DeviceRefused, InvalidLayer, UnsafeLayer
+from .errors import DeviceRefused, InvalidLayer, LayerTooLarge, OwnerRefused, UnsafeLayer
 from .limits import Limits
 from .styles import OPAQUE_TRUSTED, Style
 from .tar_reader import Member, TarReader
@@ -36,6 +50,9 @@ _XATTR_IGNORED = {ENOTSUP, EPERM, EACCES, EINVAL, ERANGE}
 _NOT_FROM_OUTSIDE = ("trusted.overlay.", "user.overlay.", RECORD_XATTR)
 """Attributes that mean something to overlayfs or to us: a layer that brings them could redirect a directory."""
 _OPEN_DIRECTORIES = 32
+_OF_THE_LAYER = {EEXIST, EINVAL, EISDIR, ELOOP, EMLINK, ENAMETOOLONG, ENOENT, ENOTDIR, ENOTEMPTY}
+"""Answers of the kernel to names and links that no honest layer has."""
+_IDS_OF_A_NAMESPACE = 65536
 
 
 @dataclass(slots=True)
@@ -55,7 +72,12 @@ class Unpack:
     depends_on_parent: bool = False
     skipped_devices: list[bytes] = field(default_factory=list)
     dropped_xattrs: int = 0
-    _unpacked: set[bytes] = field(default_factory=set)
+    file_bytes: int = 0
+    """Of all files, with the holes of sparse ones."""
+    _here: dict[bytes, bool] = field(default_factory=dict)
+    """What is of this layer (True), and the directories above it that need not be (False)."""
+    _opaque: set[bytes] = field(default_factory=set)
+    """Directories of a tree below which everything is of this layer already."""
     _directory_times: dict[bytes, int] = field(default_factory=dict)
     _open: "OrderedDict[bytes, int]" = field(default_factory=OrderedDict)
 
@@ -65,6 +87,15 @@ class Unpack:
     def entry(self, member: Member, reader: TarReader) -> None:
         path = self._checked(member.name)
         self.entries += 1
+        self.file_bytes += member.real_size
+        if self.file_bytes > self.limits.total_bytes:
+            raise LayerTooLarge("bytes of files", self.limits.total_bytes)
+        try:
+            self._put(member, reader, path)
+        except OSError as error:
+            raise self._explained(error, member, path) from error
+
+    def _put(self, member: Member, reader: TarReader, path: bytes) -> None:
         if not path:
             self._root(member)
             return
@@ -81,7 +112,10 @@ class Unpack:
             self._special(member, directory, name, path)
         else:
             raise InvalidLayer(f"tar entry of unknown type {member.type!r}")
-        self._unpacked.add(path)
+        self._here[path] = True
+        while parent and parent not in self._here:
+            self._here[parent] = False
+            parent = parent.rpartition(b"/")[0]
 
     def finish(self) -> None:
         """Times of directories."""
@@ -95,6 +129,8 @@ class Unpack:
     def _checked(self, name: bytes) -> bytes:
         if len(name) > self.limits.path_bytes:
             raise UnsafeLayer(name, f"a path of {len(name)} bytes")
+        if name.count(b"/") > self.limits.depth:
+            raise UnsafeLayer(name, f"more than {self.limits.depth} directories")
         if not (name.startswith(b"/") or b"//" in name or b"./" in name or name.endswith((b"/", b"."))):
             return name
         parts = [part for part in name.split(b"/") if part not in {b"", b"."}]
@@ -120,21 +156,38 @@ class Unpack:
 
     def _make_implied(self, path: bytes) -> None:
         """A directory that an entry needs and that no entry made."""
-        self.depends_on_parent = self.depends_on_parent or self.style is Style.OVERLAY
-        parts = path.split(b"/")
-        for count in range(1, len(parts) + 1):
-            part = b"/".join(parts[:count])
-            with suppress(FileNotFoundError), self.tree.at(part) as (directory, name):
-                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-                if _is_whiteout(found):  # of this very layer: the directory is new then
-                    self._forget_directories()
-                    os.unlink(name, dir_fd=directory)
-                    self._make_directory(directory, name)
-                    self._set_opaque(directory, name)
+        if self.style is Style.OVERLAY:
+            self.depends_on_parent = True
+            self._replace_whiteout(path)
         try:
             self.tree.make_directories(path, 0o755, self.owner or Owner(0, 0))
         except NotADirectoryError as error:
             raise UnsafeLayer(path, "not a directory, but entries lie below it") from error
+
+    def _replace_whiteout(self, path: bytes) -> None:
+        """One of this very layer on the way: the directory is new then."""
+        here = os.dup(self.tree.fd)
+        parts = path.split(b"/")
+        try:
+            for count, part in enumerate(parts, 1):
+                found = os.stat(part, dir_fd=here, follow_symlinks=False)
+                if _is_whiteout(found):
+                    self._forget_directories()
+                    os.unlink(part, dir_fd=here)
+                    self._make_directory(here, part)
+                    self._set_opaque(here, part)
+                    return
+                flags = os.O_PATH | os.O_DIRECTORY
+                if stat.S_ISDIR(found.st_mode):
+                    below = os.open(part, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+                else:  # a link, to be followed inside the tree
+                    below = self.tree.open(b"/".join(parts[:count]), flags)
+                os.close(here)
+                here = below
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        finally:
+            os.close(here)
 
     def _forget_directories(self) -> None:
         for fd in self._open.values():
@@ -162,8 +215,6 @@ class Unpack:
             self._clear_the_way(path)
             directory = self._directory(path.rpartition(b"/")[0])
             fd = os.open(name, flags, 0o600, dir_fd=directory)
-        except OSError as error:
-            raise self._name_error(error, path) from error
         try:
             _write(fd, member, reader)
             self._finish_file(fd, member, directory, name)
@@ -217,10 +268,10 @@ class Unpack:
                 self._make_directory(directory, name)
             elif kind == stat.S_IFLNK:
                 os.symlink(member.linkname, name, dir_fd=directory)
+            elif self.tree.ownership is Ownership.RECORDED:  # see rootfs.copy.make_node
+                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory))
             elif kind == stat.S_IFIFO:
                 os.mkfifo(name, 0o600, dir_fd=directory)
-            elif self.tree.ownership is Ownership.RECORDED:
-                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory))
             else:
                 os.mknod(name, kind | 0o600, os.makedev(member.devmajor, member.devminor), dir_fd=directory)
         except FileExistsError:
@@ -231,8 +282,6 @@ class Unpack:
             if not self.skip_devices:
                 raise DeviceRefused(path, member.devmajor, member.devminor) from error
             self.skipped_devices.append(path)
-        except OSError as error:
-            raise self._name_error(error, path) from error
         return True
 
     @staticmethod
@@ -288,7 +337,7 @@ class Unpack:
         if hidden in {b"", b".", b".."}:
             raise UnsafeLayer(path, "a whiteout of no name")
         target = parent + b"/" + hidden if parent else hidden
-        if target in self._unpacked:
+        if self._here.get(target):
             self._hide_below(target)
         elif self.style is Style.OVERLAY:
             directory = self._directory(parent)
@@ -315,25 +364,33 @@ class Unpack:
             else:
                 self.depends_on_parent = True
             return
+        pending = [] if self._is_in_opaque(path) else [path]
+        while pending:
+            pending.extend(self._remove_what_is_not_ours(pending.pop()))
+        self._opaque.add(path)
+
+    def _is_in_opaque(self, path: bytes) -> bool:
+        while path not in self._opaque:
+            if not path:
+                return False
+            path = path.rpartition(b"/")[0]
+        return True
+
+    def _remove_what_is_not_ours(self, path: bytes) -> list[bytes]:
+        """Returns the directories that stay because this layer has something in them: not all in them need be of it."""
         prefix = path + b"/" if path else b""
-        kept = {found[len(prefix) :].partition(b"/")[0] for found in self._unpacked if found.startswith(prefix)}
-        fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
+        stay: list[bytes] = []
+        fd = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._directory(path))
         try:
             for child in (os.fsencode(found) for found in os.listdir(fd)):
-                if child not in kept:
+                if prefix + child not in self._here:
                     remove_at(fd, child)
-                else:
-                    self._hide_below_if_implied(prefix + child)
+                elif stat.S_ISDIR(os.stat(child, dir_fd=fd, follow_symlinks=False).st_mode):
+                    stay.append(prefix + child)
         finally:
             os.close(fd)
         self._forget_directories()
-
-    def _hide_below_if_implied(self, path: bytes) -> None:
-        """A directory that stays because this layer has something in it, not because this layer has it all."""
-        with self.tree.at(path) as (directory, name):
-            is_directory = stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
-        if is_directory:
-            self._make_opaque(path)
+        return stay
 
     def _set_opaque(self, directory: int, name: bytes) -> None:
         os.setxattr(fd_path(directory, name), self.opaque_xattr, b"y")
@@ -361,9 +418,14 @@ class Unpack:
                 self.dropped_xattrs += 1
 
     @staticmethod
-    def _name_error(error: OSError, path: bytes) -> Exception:
+    def _explained(error: OSError, member: Member, path: bytes) -> Exception:
+        """The layer's fault where it is one; a full disk stays what it is."""
+        if error.errno == EINVAL and max(member.uid, member.gid) >= _IDS_OF_A_NAMESPACE:
+            return OwnerRefused(path, member.uid, member.gid)
         if error.errno == ENAMETOOLONG:
             return UnsafeLayer(path, "a name that the file system cannot hold")
+        if error.errno in _OF_THE_LAYER:
+            return UnsafeLayer(path, f"cannot be unpacked: {error.strerror}")
         return error
 
 

@@ -36,7 +36,7 @@ class CopyConflict(CopyError):
     def __init__(self, path: bytes, *, source_is_directory: bool) -> None:
         name = os.fsdecode(path)
         super().__init__(
-            f"cannot copy a directory over /{name}, which is not one"
+            f"/{name} is there already and is not a directory"
             if source_is_directory
             else f"cannot replace the directory /{name} with a file"
         )
@@ -232,11 +232,11 @@ def _copy_leaf(job: _Job, entry: Entry, source: tuple[int, bytes], target: tuple
 
 
 def make_node(tree: Tree, entry: Entry, directory: int, name: bytes) -> None:
-    """A device or a fifo; where owners are only recorded, devices are empty files with a record."""
-    if entry.kind is Kind.FIFO:
-        os.mkfifo(name, 0o600, dir_fd=directory)
-    elif tree.ownership is Ownership.RECORDED:
+    """A device or a fifo; where owners are only recorded, both are empty files: those can carry a record."""
+    if tree.ownership is Ownership.RECORDED:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory))
+    elif entry.kind is Kind.FIFO:
+        os.mkfifo(name, 0o600, dir_fd=directory)
     else:
         number = os.makedev(entry.devmajor, entry.devminor)
         os.mknod(name, TYPE_BITS[entry.kind] | 0o600, number, dir_fd=directory)

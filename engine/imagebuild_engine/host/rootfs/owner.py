@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from enum import Enum
 
+from .namespace import mapped_ids
+
 
 @dataclass(frozen=True, slots=True)
 class Owner:
@@ -17,8 +19,9 @@ class Ownership(Enum):
     REAL = "real"
     """By the kernel: chown, chmod and mknod do what they say."""
     RECORDED = "recorded"
-    """In an extended attribute of the file, for builders without CAP_CHOWN. What cannot carry one (symbolic links)
-    counts as root's. Directories stay writable for us whatever mode they claim."""
+    """In an extended attribute of the file, for builders without CAP_CHOWN. Devices and fifos are empty files with such
+    a record; what cannot carry one (symbolic links) counts as root's. Directories stay writable for us whatever mode
+    they claim."""
 
 
 RECORD_XATTR = "user.imagebuild.stat"
@@ -49,9 +52,9 @@ class Record:
 
 
 def ownership_here() -> Ownership:
-    """REAL where this process can change owners (root with CAP_CHOWN), else RECORDED."""
+    """REAL where this process can change owners (root with CAP_CHOWN) and there are others to give files to."""
     chown_bit = 0
     with open("/proc/self/status", encoding="ascii") as status:
         effective = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
-    capable = os.geteuid() == 0 and bool(effective >> chown_bit & 1)
+    capable = os.geteuid() == 0 and bool(effective >> chown_bit & 1) and mapped_ids() >= 65536
     return Ownership.REAL if capable else Ownership.RECORDED

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from .owner import RECORD_XATTR, Owner, Ownership, Record
-from .resolve import Walk, open_in_root
+from .resolve import TooManyLinks, Walk, open_in_root
 
 
 def clean(path: str | bytes) -> bytes:
@@ -119,10 +120,14 @@ class Tree:
 
     def read(self, path: str | bytes, limit: int) -> bytes:
         """At most `limit` bytes of a regular file; anything but a regular file is empty."""
-        fd = self.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        place = self.open(path, os.O_PATH)
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                return b""
+            if not stat.S_ISREG(os.fstat(place).st_mode):
+                return b""  # and not even opened: a device may do something when it is
+            fd = os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(place)
+        try:
             parts: list[bytes] = []
             while limit > 0 and (part := os.read(fd, min(limit, 1 << 20))):
                 parts.append(part)
@@ -141,33 +146,40 @@ class Tree:
         """
         made: list[bytes] = []
         here: list[bytes] = []
-        pending = [name for name in os.fsencode(path).split(b"/") if name not in {b"", b"."}]
+        pending = deque(name for name in os.fsencode(path).split(b"/") if name not in {b"", b"."})
         links = 0
-        while pending:
-            name = pending.pop(0)
-            if name == b"..":
-                here = here[:-1]
-                continue
-            candidate = b"/".join([*here, name])
-            with self.at(candidate) as (directory, last):
+        directory = os.dup(self.fd)
+        try:
+            while pending:
+                name = pending.popleft()
+                if name == b"..":
+                    here = here[:-1]
+                    directory = _replaced(directory, self.open(b"/".join(here), os.O_PATH | os.O_DIRECTORY))
+                    continue
                 try:
-                    found = os.stat(last, dir_fd=directory, follow_symlinks=False)
+                    found = os.stat(name, dir_fd=directory, follow_symlinks=False)
                 except FileNotFoundError:
-                    os.mkdir(last, 0o700, dir_fd=directory)
-                    self.set_owner_and_mode(directory, last, stat.S_IFDIR | mode, owner)
-                    made.append(candidate)
+                    os.mkdir(name, 0o700, dir_fd=directory)
+                    self.set_owner_and_mode(directory, name, stat.S_IFDIR | mode, owner)
+                    made.append(b"/".join([*here, name]))
                 else:
                     if stat.S_ISLNK(found.st_mode):
                         links += 1
-                        target = os.readlink(last, dir_fd=directory)
+                        target = os.readlink(name, dir_fd=directory)
                         if links > 255:
-                            raise OSError(40, "too many symbolic links", os.fsdecode(path))
-                        here = [] if target.startswith(b"/") else here
-                        pending[:0] = [part for part in target.split(b"/") if part not in {b"", b"."}]
+                            raise TooManyLinks(os.fsencode(path))
+                        pending.extendleft(part for part in target.split(b"/")[::-1] if part not in {b"", b"."})
+                        if target.startswith(b"/"):
+                            here = []
+                            directory = _replaced(directory, os.dup(self.fd))
                         continue
                     if not stat.S_ISDIR(found.st_mode):
-                        raise NotADirectoryError(20, "not a directory", os.fsdecode(candidate))
-            here.append(name)
+                        raise NotADirectoryError(20, "not a directory", os.fsdecode(b"/".join([*here, name])))
+                flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                directory = _replaced(directory, os.open(name, flags, dir_fd=directory))
+                here.append(name)
+        finally:
+            os.close(directory)
         return tuple(made)
 
     def remove(self, path: str | bytes) -> None:
@@ -203,6 +215,11 @@ class Tree:
         os.chmod(name, stat.S_IMODE(mode) & 0o777 | keep, dir_fd=directory)
         record = Record(mode, owner.uid, owner.gid, *device)
         os.setxattr(place, RECORD_XATTR, record.encode(), follow_symlinks=False)
+
+
+def _replaced(old: int, new: int) -> int:
+    os.close(old)
+    return new
 
 
 def fd_path(directory: int, name: bytes) -> bytes:

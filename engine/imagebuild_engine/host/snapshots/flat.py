@@ -13,7 +13,7 @@ So a chain of steps costs its deltas only, and going back costs a rebuild of the
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ..rootfs import Entry, Ownership, Tree, scan
 from ..rootfs.namespace import in_user_namespace
 from ..rootfs.owner import ownership_here
 from .delta import put_delta, save_delta
+from .gate import Closed, Gate, GatedSource
 from .snapshotter import LayerSource, SnapshotExists, SnapshotMissing
 
 PUT_BACK = frozenset({b"etc/resolv.conf", b"etc/hosts"})
@@ -73,6 +74,7 @@ class FlatSnapshotter:
         self._committed: dict[str, _Committed] = {}
         self._active: dict[str, _Tree] = {}
         self._trees: list[_Tree] = []
+        self._gate = Gate()
 
     def __repr__(self) -> str:
         return f"<FlatSnapshotter {self._directory} {len(self._committed)} committed, {len(self._trees)} trees>"
@@ -81,6 +83,10 @@ class FlatSnapshotter:
         return name in self._committed
 
     def prepare(self, key: str, parent: str | None) -> Path:
+        with self._gate:
+            return self._prepare(key, parent)
+
+    def _prepare(self, key: str, parent: str | None) -> Path:
         snapshot = self._get(parent) if parent is not None else None
         with self._lock:
             if key in self._active:
@@ -91,6 +97,10 @@ class FlatSnapshotter:
         return tree.path
 
     def commit(self, name: str, key: str) -> None:
+        with self._gate:
+            self._commit(name, key)
+
+    def _commit(self, name: str, key: str) -> None:
         with self._lock:
             tree = self._active.get(key)
             if tree is None:
@@ -135,6 +145,10 @@ class FlatSnapshotter:
             yield tree.path
 
     def apply_chain(self, parent: str | None, layers: Sequence[LayerSource]) -> None:
+        with self._gate:
+            self._apply_chain(parent, layers)
+
+    def _apply_chain(self, parent: str | None, layers: Sequence[LayerSource]) -> None:
         here = self._get(parent) if parent is not None else None
         missing = list(layers)
         while missing and (known := self._committed.get(missing[0].name)) is not None:
@@ -158,6 +172,11 @@ class FlatSnapshotter:
 
     @contextmanager
     def changes(self, name: str) -> Iterator[Changes]:
+        with self._gate, self._changes(name) as changes:
+            yield changes
+
+    @contextmanager
+    def _changes(self, name: str) -> Iterator[Changes]:
         snapshot = self._get(name)
         if isinstance(snapshot.content, Changes):
             yield snapshot.content
@@ -174,6 +193,10 @@ class FlatSnapshotter:
                 self._drop(tree)
 
     def remove(self, key_or_name: str) -> None:
+        with suppress(Closed), self._gate:
+            self._remove(key_or_name)
+
+    def _remove(self, key_or_name: str) -> None:
         with self._lock:
             if (tree := self._active.pop(key_or_name, None)) is not None:
                 self._drop(tree)
@@ -191,10 +214,11 @@ class FlatSnapshotter:
                 self._delete(gone.content.root)
 
     def close(self) -> None:
-        with self._lock:
-            self._active.clear()
-            self._committed.clear()
-            self._trees.clear()
+        if not self._gate.close():
+            return
+        self._active.clear()
+        self._committed.clear()
+        self._trees.clear()
         with Tree(self._directory) as tree:
             for part in ("t", "d"):
                 tree.remove(part)
@@ -230,7 +254,7 @@ class FlatSnapshotter:
     def _apply(self, tree: _Tree, layer: LayerSource) -> None:
         with Tree(tree.path, self.ownership) as target:
             apply(
-                layer.open(),
+                GatedSource(layer.open(), self._gate),
                 target,
                 style=Style.TREE,
                 expected=layer.diff_id,

@@ -31,7 +31,6 @@ class OverlayMounter:
     def mount(self, target: Path, lower: tuple[str, ...], upper: str | None = None, work: str | None = None) -> None:
         """`lower` is topmost first; without `upper` the mount is read-only (two lower ones at least). MountFailed."""
         self._thread.submit(self._mount, target, lower, upper, work).result()
-        self._mounted.add(target)
 
     def _mount(self, target: Path, lower: tuple[str, ...], upper: str | None, work: str | None) -> None:
         options = ["lowerdir=" + ":".join(lower)]
@@ -52,6 +51,7 @@ class OverlayMounter:
             except OSError as again:
                 raise MountFailed(target, len(lower), again) from again
             self._volatile = False  # before Linux 5.10
+        self._mounted.add(target)
 
     def umount(self, target: Path) -> None:
         """Also if somebody still has a file open there: then it vanishes with the last of them."""
@@ -65,8 +65,8 @@ class OverlayMounter:
         self._mounted.discard(target)
 
     def close(self) -> None:
+        self._thread.shutdown()  # first: what was to be mounted is mounted then
         for target in tuple(self._mounted):
             with suppress(OSError):
                 umount(str(target), MNT_DETACH)
         self._mounted.clear()
-        self._thread.shutdown()

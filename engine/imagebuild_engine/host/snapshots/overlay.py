@@ -11,7 +11,7 @@ overlayfs from the topmost layer, so each layer's root is made to look like the 
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..layers.styles import OPAQUE_TRUSTED, OPAQUE_USER
 from ..rootfs import Ownership, Tree, entry_at
 from ..rootfs.copy import set_metadata
 from ..rootfs.namespace import in_user_namespace
+from .gate import Closed, Gate, GatedSource
 from .mounts import OverlayMounter
 from .overlay_changes import overlay_changes
 from .snapshotter import LayerSource, SnapshotExists, SnapshotMissing
@@ -64,7 +65,7 @@ class OverlaySnapshotter:
         self._committed: dict[str, _Layer] = {}
         self._active: dict[str, _Layer] = {}
         self._views: dict[_Layer, Path] = {}
-        self._closed = False
+        self._gate = Gate()
 
     def __repr__(self) -> str:
         return f"<OverlaySnapshotter {self._directory} {len(self._committed)} committed, {len(self._active)} active>"
@@ -73,6 +74,10 @@ class OverlaySnapshotter:
         return name in self._committed
 
     def prepare(self, key: str, parent: str | None) -> Path:
+        with self._gate:
+            return self._prepare(key, parent)
+
+    def _prepare(self, key: str, parent: str | None) -> Path:
         below = self._get(parent) if parent is not None else None
         with self._lock:
             if key in self._active:
@@ -82,26 +87,31 @@ class OverlaySnapshotter:
         try:
             return self._mount_active(layer)
         except BaseException:
-            self.remove(key)
+            self._remove(key)
             raise
 
     def commit(self, name: str, key: str) -> None:
-        with self._lock:
-            layer = self._active.get(key)
-            if layer is None:
-                raise SnapshotMissing(key)
-        self._unmount_active(layer)
-        with self._lock:
-            del self._active[key]
-            if name in self._committed:
-                self._delete(layer)
-            else:
-                self._committed[name] = layer
+        with self._gate:
+            with self._lock:
+                layer = self._active.get(key)
+                if layer is None:
+                    raise SnapshotMissing(key)
+            self._unmount_active(layer)
+            with self._lock:
+                del self._active[key]
+                if name in self._committed:
+                    self._delete(layer)
+                else:
+                    self._committed[name] = layer
 
     def view(self, name: str | None) -> AbstractContextManager[Path]:
         return self._view(None if name is None else self._get(name))
 
     def apply_chain(self, parent: str | None, layers: Sequence[LayerSource]) -> None:
+        with self._gate:
+            self._apply_chain(parent, layers)
+
+    def _apply_chain(self, parent: str | None, layers: Sequence[LayerSource]) -> None:
         below = self._get(parent) if parent is not None else None
         missing: list[LayerSource] = []
         for source in layers:
@@ -129,10 +139,14 @@ class OverlaySnapshotter:
     def changes(self, name: str) -> Iterator[Changes]:
         layer = self._get(name)
         root = self._path(layer)
-        with self._view(layer.parent) as parent:
+        with self._gate, self._view(layer.parent) as parent:
             yield overlay_changes(root, parent if layer.parent else None, self._opaque)
 
     def remove(self, key_or_name: str) -> None:
+        with suppress(Closed), self._gate:
+            self._remove(key_or_name)
+
+    def _remove(self, key_or_name: str) -> None:
         with self._lock:
             active = self._active.pop(key_or_name, None)
             committed = self._committed.pop(key_or_name, None) if active is None else None
@@ -151,14 +165,12 @@ class OverlaySnapshotter:
                     self._delete(committed)
 
     def close(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._mounter.close()
-            self._active.clear()
-            self._committed.clear()
-            self._views.clear()
+        if not self._gate.close():
+            return
+        self._mounter.close()
+        self._active.clear()
+        self._committed.clear()
+        self._views.clear()
         with Tree(self._directory) as tree:
             for part in ("m", "w", "l"):
                 tree.remove(part)
@@ -199,7 +211,7 @@ class OverlaySnapshotter:
 
     def _apply_to(self, tree: Tree, source: LayerSource, style: Style) -> Applied:
         return apply(
-            source.open(),
+            GatedSource(source.open(), self._gate),
             tree,
             style=style,
             expected=source.diff_id,

@@ -105,5 +105,9 @@ class Snapshotter(Protocol):
         ...
 
     def close(self) -> None:
-        """Unmounts and deletes everything. Can be called twice."""
+        """Unmounts and deletes everything. Can be called twice.
+
+        Whoever is in the middle of something is waited for; unpacking ends at its next read. Afterwards all methods
+        but `remove` and `exists` raise Closed.
+        """
         ...

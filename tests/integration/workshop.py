@@ -1,0 +1,87 @@
+"""`imagebuild` as people run it: a registry, a context, a folder for what it leaves, and the program."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.registry import RunningRegistry
+from tests.support.runtimes import runtime
+
+EXECUTORS = ("chroot", "oci")
+
+
+def runtime_for(executor: str) -> str:
+    """What IMAGEBUILD_RUNTIME must be for the executor to be chosen on this machine."""
+    return str(runtime().path) if executor == "oci" else "/nonexistent"
+
+
+@dataclass
+class Workshop:
+    """A registry, a context and the program."""
+
+    registry: RunningRegistry
+    base: str
+    context: Path
+    folder: Path
+    runtime: str
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        target = self.context / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [*self.program, *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=120, errors="replace"
+        )
+
+    @property
+    def program(self) -> list[str]:
+        return [str(Path(sys.executable).parent / "imagebuild")]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEBUILD_")}
+        return environment | {"IMAGEBUILD_RUNTIME": self.runtime, "TMPDIR": str(self.folder)}
+
+    def build(self, *arguments: str, tag: str = "app:1") -> "Built":
+        metadata = self.folder / "metadata.json"
+        metadata.unlink(missing_ok=True)
+        done = self.run(
+            *("build", "--progress", "plain", "--push", "--tag", f"{self.registry.host}/{tag}"),
+            *("--metadata-file", str(metadata), *arguments, str(self.context)),
+        )
+        assert "Traceback" not in done.stderr
+        return Built(done.returncode, done.stderr, json.loads(metadata.read_text()))
+
+    def ref(self, tag: str) -> str:
+        return f"{self.registry.host}/{tag}"
+
+
+@dataclass
+class Built:
+    code: int
+    log: str
+    metadata: dict[str, Any]
+
+    @property
+    def result(self) -> dict[str, Any]:
+        result: dict[str, Any] = self.metadata["imagebuild.result"]
+        return result
+
+    @property
+    def digest(self) -> str:
+        assert self.code == 0, self.log
+        digest: str = self.metadata["containerimage.digest"]
+        return digest
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {step["instruction"]: step["outcome"] for step in self.result["steps"]}
