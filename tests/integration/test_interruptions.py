@@ -61,6 +61,17 @@ def start(workshop: Workshop, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
+def request_file(workshop: Workshop, dockerfile: str, timeout_seconds: float | None = None) -> Path:
+    request = BuildRequest(
+        source=Source(directory=DirectorySource(path=str(workshop.context))),
+        dockerfile=Dockerfile(inline=dockerfile),
+        timeout_seconds=timeout_seconds,
+    )
+    path = workshop.folder / "request.json"
+    path.write_bytes(encode_request(request))
+    return path
+
+
 def eventually(good: Callable[[], bool], what: str, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not good():
@@ -115,15 +126,34 @@ def test_a_signal_while_layers_are_unpacked_ends_the_build_at_once(workshop: Wor
     assert nothing_is_left(workshop, str(workshop.folder))
 
 
-def test_a_timeout_of_the_whole_build_kills_its_steps(workshop: Workshop) -> None:
-    request = BuildRequest(
-        source=Source(directory=DirectorySource(path=str(workshop.context))),
-        dockerfile=Dockerfile(inline=f"FROM {workshop.base}\nRUN sleep 93.0001\n"),
-        timeout_seconds=2,
+@pytest.mark.parametrize("workshop", ["oci"], indirect=True)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_in_a_user_namespace_of_its_own_the_engine_ends_with_the_process_that_waits_outside(
+    workshop: Workshop, number: signal.Signals
+) -> None:
+    """As in a pod of profile UserNamespace: three capabilities, and a build from a request."""
+    step = "setsid sleep 95.0001 & sleep 95.0002"
+    command = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid,+setfcap"]
+    command += [*workshop.program, "build", "--state", str(workshop.folder / "state"), "--request"]
+    outside = subprocess.Popen(
+        [*command, str(request_file(workshop, f"FROM {workshop.base}\nRUN /bin/busybox {step}\n"))],
+        env=workshop.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    file = workshop.folder / "request.json"
-    file.write_bytes(encode_request(request))
-    done = workshop.run("build", "--state", str(workshop.folder / "state"), "--request", str(file))
+    eventually(lambda: len(running("sleep\x0095.000")) == 2, "the step runs")
+    outside.send_signal(number)
+    said, _ = outside.communicate(timeout=30)
+    assert outside.returncode in {130, -9}
+    assert "interrupted" in said
+    eventually(lambda: nothing_is_left(workshop, "95.000"), "all is gone")
+    assert list((workshop.folder / "state").iterdir()) == []
+
+
+def test_a_timeout_of_the_whole_build_kills_its_steps(workshop: Workshop) -> None:
+    request = request_file(workshop, f"FROM {workshop.base}\nRUN sleep 93.0001\n", timeout_seconds=2)
+    done = workshop.run("build", "--state", str(workshop.folder / "state"), "--request", str(request))
     assert done.returncode == 31, done.stderr
     assert "did not end within its timeout" in done.stderr
     assert nothing_is_left(workshop, "93.000")
