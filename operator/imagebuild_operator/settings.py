@@ -31,7 +31,7 @@ class Settings:
     identity: str = ""
     metrics_port: int = 8080
     health_port: int = 8081
-    listen: str = "0.0.0.0"  # noqa: S104 (in a pod; the chart's network policy says who may come)
+    listen: str = "0.0.0.0"  # noqa: S104 (in a pod: the kubelet and the scraper come from outside)
     resync: float = 60.0
     workers: int = 8
     log_level: str = "INFO"
