@@ -87,8 +87,7 @@ def nothing_is_left(workshop: Workshop, marker: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGTERM, 1), (signal.SIGINT, 3)])
 def test_a_signal_ends_the_step_and_the_build_tidily(workshop: Workshop, number: signal.Signals, times: int) -> None:
     step = "setsid sleep 91.0001 & trap '' TERM; sleep 91.0002; sleep 91.0003"
     workshop.write("Dockerfile", f"FROM {workshop.base}\nRUN /bin/busybox {step}\n")
