@@ -2,10 +2,8 @@
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from tests.cluster import images, layout, tools
 from tests.support.daemons import missing_buildkitd, running_buildkitd
@@ -13,6 +11,7 @@ from tests.support.registry import missing_registry, running_registry
 
 from .cases import CASES, Case
 from .contestants import BuildKit, Contestant, Ours
+from .ground import ground
 from .machine import ROOT, describe_machine, describe_versions, load, sources
 from .measure import CommandFailed
 from .report import Report
@@ -67,10 +66,9 @@ def _measure(cases: Sequence[Case], runs: int) -> Report:
 
 @contextmanager
 def _course() -> Iterator[tuple[Course, dict[str, str]]]:
-    """A registry with the base image, a buildkitd, the context, all in a folder that goes afterwards."""
+    """A registry with the base image, a buildkitd, the context, all in one place that goes afterwards."""
     base = images.debian_python().make()
-    with tempfile.TemporaryDirectory(prefix="imagebuild-bench-") as name:
-        folder = Path(name)
+    with ground() as (folder, kind):
         for part in ("ours", "buildkit"):
             (folder / part).mkdir()
         with (
@@ -102,6 +100,7 @@ def _course() -> Iterator[tuple[Course, dict[str, str]]]:
             facts = {
                 "base image": f"Debian with Python, {len(layer) / 1e6:.0f} MB, unpacked {unpacked / 1e6:.0f} MB",
                 "context": f"{files} files, {size / 1e6:.0f} MB",
+                "file system": kind,
             }
             yield course, facts
 
