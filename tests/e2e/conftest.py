@@ -56,3 +56,13 @@ def repository(git_root: tuple[Path, str]) -> Repository:
 def image(installed: Access, kubectl: Kubectl) -> str:
     """A repository of the test's own in the cluster's registry."""
     return f"{installed.registry}/{kubectl.namespace}/app"
+
+
+@pytest.fixture
+def private(installed: Access) -> Access:
+    """The installation, where it has a registry with passwords. It is asked over plain HTTP."""
+    if not installed.private_registry:
+        pytest.skip(
+            "IMAGEBUILD_TEST_PRIVATE_REGISTRY names no registry with passwords (the disposable cluster has one)"
+        )
+    return installed

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.access import Access
-from tests.support.builds import base, condition, files, image_build
+from tests.support.builds import NEEDS_NO_BASE, base, condition, files, image_build
 from tests.support.product import NAMESPACE, Kubectl, Repository, until
 
 pytestmark = pytest.mark.cluster
@@ -225,26 +224,13 @@ def test_two_builds_at_once_both_end_well(
     assert {kubectl.finished(name)["phase"] for name in ("one", "two")} == {"Succeeded"}
 
 
-NEEDS_NO_BASE = {"Dockerfile": "FROM scratch\nCOPY greeting /\n", "greeting": "hello\n"}
-"""Only the output's registry is asked over plain HTTP."""
-
-
 def test_wrong_push_credentials_have_a_clear_reason_and_leak_nothing(
-    installed: Access, kubectl: Kubectl, repository: Repository, image: str
+    private: Access, kubectl: Kubectl, repository: Repository
 ) -> None:
     repository.write(NEEDS_NO_BASE)
-    registry = installed.private_registry
-    if not registry:
-        pytest.skip(
-            "IMAGEBUILD_TEST_PRIVATE_REGISTRY names no registry with passwords (the disposable cluster has one)"
-        )
-    kubectl.run(
-        *("create", "secret", "docker-registry", "push", f"--docker-server={registry}"),
-        *("--docker-username=nobody", "--docker-password=wrong-secret-word"),
-    )
-    output = {"image": f"{registry}/app:1", "insecure": True, "pushSecretRef": {"name": "push"}}
-    manifest = image_build("web", repository, f"{registry}/app:1")
-    manifest["spec"]["output"] = output
+    kubectl.push_secret(private.private_registry, "nobody", "wrong-secret-word")
+    manifest = image_build("web", repository, f"{private.private_registry}/app:1")
+    manifest["spec"]["output"]["pushSecretRef"] = {"name": "push"}
     kubectl.apply(manifest)
     status = kubectl.finished("web")
     assert (status["failure"]["reason"], status["failure"]["category"]) == ("PushDenied", "User")
@@ -255,18 +241,10 @@ def test_wrong_push_credentials_have_a_clear_reason_and_leak_nothing(
     assert "wrong-secret-word" not in everything
 
 
-def test_right_push_credentials_work(installed: Access, kubectl: Kubectl, repository: Repository) -> None:
-    registry = installed.private_registry
-    if not registry:
-        pytest.skip(
-            "IMAGEBUILD_TEST_PRIVATE_REGISTRY names no registry with passwords (the disposable cluster has one)"
-        )
+def test_right_push_credentials_work(private: Access, kubectl: Kubectl, repository: Repository) -> None:
     repository.write(NEEDS_NO_BASE)
-    kubectl.run(
-        *("create", "secret", "docker-registry", "push", f"--docker-server={registry}"),
-        *(f"--docker-username={installed.private_user}", f"--docker-password={installed.private_password}"),
-    )
-    manifest = image_build("web", repository, f"{registry}/{kubectl.namespace}/app:1")
+    kubectl.push_secret(private.private_registry, private.private_user, private.private_password)
+    manifest = image_build("web", repository, f"{private.private_registry}/{kubectl.namespace}/app:1")
     manifest["spec"]["output"]["pushSecretRef"] = {"name": "push"}
     kubectl.apply(manifest)
     assert kubectl.finished("web")["phase"] == "Succeeded"
@@ -301,19 +279,13 @@ def test_a_config_map_is_a_context_and_the_dockerfile_can_be_inline(
 
 
 def test_metrics_count_what_happened(installed: Access, kubectl: Kubectl, repository: Repository, image: str) -> None:
-    def counters() -> dict[str, float]:
-        path = f"/api/v1/namespaces/{NAMESPACE}/services/imagebuild:metrics/proxy/metrics"
-        text = kubectl.run("get", "--raw", path)
-        lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith("imagebuild_")]
-        return {name: float(value) for name, _, value in lines}
-
-    before = counters()
+    before = kubectl.counters()
     repository.write(files(installed))
     kubectl.apply(image_build("web", repository, f"{image}:1"))
     kubectl.finished("web")
 
     def grown(name: str) -> float:
-        return sum(value for key, value in counters().items() if key.startswith(name)) - sum(
+        return sum(value for key, value in kubectl.counters().items() if key.startswith(name)) - sum(
             value for key, value in before.items() if key.startswith(name)
         )
 
@@ -334,12 +306,5 @@ def test_suspended_builds_do_not_start_and_resume(
 
 def test_fields_that_are_not_there_yet_are_refused_by_name(installed: Access, kubectl: Kubectl, image: str) -> None:
     manifest = image_build("web", None, f"{image}:1", source={"configMap": {"name": "x"}}, queueName="q")
-    done = subprocess.run(
-        [kubectl.binary, "--kubeconfig", str(installed.kubeconfig), "-n", kubectl.namespace, "apply", "-f", "-"],
-        input=json.dumps(manifest),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "not supported yet: spec.queueName" in done.stderr
+    with pytest.raises(RuntimeError, match=r"not supported yet: spec\.queueName"):
+        kubectl.apply(manifest)

@@ -14,7 +14,8 @@ import yaml
 from tests.cluster import images, tools
 from tests.cluster.access import Access
 from tests.cluster.layout import Registry
-from tests.support.product import NAMESPACE, Kubectl, Repository
+from tests.support.builds import NEEDS_NO_BASE
+from tests.support.product import NAMESPACE, Kubectl, Repository, program
 from tests.support.registry import running_registry
 
 pytestmark = pytest.mark.cluster
@@ -66,9 +67,7 @@ def test_the_smallest_manifest_is_the_example() -> None:
 
 def shell(command: str, access: Access) -> str:
     environment = os.environ | access.environment()
-    path = environment["PATH"]
-    for name in ("kubectl", "helm"):
-        path = f"{tools.path(name).parent}:{path}"
+    path = ":".join([*(str(Path(program(name)).parent) for name in ("helm", "kubectl")), environment["PATH"]])
     done = subprocess.run(
         shlex.split(command), cwd=ROOT, env=environment | {"PATH": path}, check=False, capture_output=True, text=True
     )
@@ -89,24 +88,20 @@ def test_installing_the_image_and_the_chart(installed: Access) -> None:
 
 
 def test_the_smallest_manifest_builds_an_image(
-    installed: Access, kubectl: Kubectl, repository: Repository, tmp_path: Path
+    private: Access, kubectl: Kubectl, repository: Repository, tmp_path: Path
 ) -> None:
-    if not installed.private_registry:
-        pytest.skip(
-            "IMAGEBUILD_TEST_PRIVATE_REGISTRY names no registry with passwords (the disposable cluster has one)"
-        )
-    repository.write({"Dockerfile": "FROM scratch\nCOPY greeting /\n", "greeting": "hello\n"})
+    repository.write(NEEDS_NO_BASE)
     file = tmp_path / "minimal.yaml"
     manifest = yaml.safe_load((ROOT / "examples" / "minimal.yaml").read_text())
     manifest["spec"]["source"]["git"]["url"] = repository.url
     output = manifest["spec"]["output"]
-    output["image"] = output["image"].replace(PLACEHOLDER, f"{installed.private_registry}/{kubectl.namespace}")
+    output["image"] = output["image"].replace(PLACEHOLDER, f"{private.private_registry}/{kubectl.namespace}")
     output["insecure"] = True  # the test's registry has no TLS
     file.write_text(json.dumps(manifest))
     replaced = {
-        "--docker-server=registry.example": f"--docker-server={installed.private_registry}",
-        "--docker-username=me": f"--docker-username={installed.private_user}",
-        "--docker-password=secret": f"--docker-password={installed.private_password}",
+        "--docker-server=registry.example": f"--docker-server={private.private_registry}",
+        "--docker-username=me": f"--docker-username={private.private_user}",
+        "--docker-password=secret": f"--docker-password={private.private_password}",
         "examples/minimal.yaml": str(file),
     }
     said = ""

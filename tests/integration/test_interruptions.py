@@ -15,6 +15,7 @@ from imagebuild_engine.host.rootfs.syscalls import MNT_DETACH, mount, umount
 from tests.conformance.executors import running
 from tests.integration.workshop import EXECUTORS, Workshop, runtime_for
 from tests.support.images import busybox_layer, missing_busybox, push_busybox, push_image
+from tests.support.program import PROGRAM
 from tests.support.registry import RunningRegistry, missing_registry, running_registry
 from tests.support.root import needs_root
 from tests.support.tars import file, tar
@@ -55,7 +56,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def start(workshop: Workshop, *arguments: str) -> subprocess.Popen[str]:
-    command = [*workshop.program, "build", "--progress", "plain", *arguments, str(workshop.context)]
+    command = [PROGRAM, "build", "--progress", "plain", *arguments, str(workshop.context)]
     return subprocess.Popen(
         command, env=workshop.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -133,7 +134,7 @@ def test_in_a_user_namespace_of_its_own_the_engine_ends_with_the_process_that_wa
     """As in a pod of profile UserNamespace: three capabilities, and a build from a request."""
     step = "setsid sleep 95.0001 & sleep 95.0002"
     command = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid,+setfcap"]
-    command += [*workshop.program, "build", "--state", str(workshop.folder / "state"), "--request"]
+    command += [PROGRAM, "build", "--state", str(workshop.folder / "state"), "--request"]
     outside = subprocess.Popen(
         [*command, str(request_file(workshop, f"FROM {workshop.base}\nRUN /bin/busybox {step}\n"))],
         env=workshop.environment,
@@ -222,7 +223,7 @@ def test_no_descriptor_and_no_variable_of_the_engine_reaches_a_step(workshop: Wo
     workshop.write("Dockerfile", f"FROM {workshop.base}\nRUN {check}\n")
     held = os.open(workshop.folder, os.O_RDONLY)
     os.set_inheritable(held, True)
-    command = [*workshop.program, "build", "--progress", "plain", str(workshop.context)]
+    command = [PROGRAM, "build", "--progress", "plain", str(workshop.context)]
     try:
         done = subprocess.run(
             command,

@@ -1,14 +1,13 @@
 """`imagebuild` as people run it: a registry, a context, a folder for what it leaves, and the program."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.program import PROGRAM, environment
 from tests.support.registry import RunningRegistry
 from tests.support.runtimes import runtime
 
@@ -37,19 +36,14 @@ class Workshop:
         target.chmod(mode)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [*self.program, *arguments]
+        command = [PROGRAM, *arguments]
         return subprocess.run(
             command, env=self.environment, capture_output=True, text=True, check=False, timeout=120, errors="replace"
         )
 
     @property
-    def program(self) -> list[str]:
-        return [str(Path(sys.executable).parent / "imagebuild")]
-
-    @property
     def environment(self) -> Mapping[str, str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEBUILD_")}
-        return environment | {"IMAGEBUILD_RUNTIME": self.runtime, "TMPDIR": str(self.folder)}
+        return environment(self.runtime, self.folder)
 
     def build(self, *arguments: str, tag: str = "app:1") -> "Built":
         metadata = self.folder / "metadata.json"

@@ -3,10 +3,8 @@
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import urllib.request
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from imagebuild_engine.core.oci import RunConfig
 from tests.interop.cases import Case
 from tests.support.daemons import Builder
 from tests.support.images import PATH, busybox_layer, push_busybox, push_image
+from tests.support.program import PROGRAM, environment
 from tests.support.registry import RunningRegistry
 
 _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
@@ -92,15 +91,14 @@ class Workshop:
         metadata = self.folder / "metadata.json"
         metadata.unlink(missing_ok=True)
         command = [
-            str(Path(sys.executable).parent / "imagebuild"),
+            PROGRAM,
             *("build", "--progress", "plain", "--push", "--tag", reference, "--metadata-file", str(metadata)),
             *(part for item in case.arguments.items() for part in ("--build-arg", "=".join(item))),
             *(("--cache-from", cache_from) if cache_from else ()),
             str(context),
         ]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEBUILD_")}
-        environment |= {"IMAGEBUILD_RUNTIME": self.runtime, "TMPDIR": str(self.folder)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+        given = environment(self.runtime, self.folder)
+        done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
         return Built(json.loads(metadata.read_text())["imagebuild.result"], done.stderr)
 

@@ -16,6 +16,10 @@ CMD ["cat", "/all", "/greeting"]
 """
 
 
+NEEDS_NO_BASE = {"Dockerfile": "FROM scratch\nCOPY greeting /\n", "greeting": "hello\n"}
+"""For the registry with passwords: only the output's registry is asked over plain HTTP, a base's would not be."""
+
+
 def base(access: Access) -> str:
     return f"{access.registry}/library/busybox:1"
 

@@ -2,11 +2,13 @@
 
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,8 +50,14 @@ def install(access: Access, image: str) -> None:
          "--create-namespace", "--wait", "--timeout", "120s", *values)  # fmt: skip
 
 
+@cache
+def program(name: str) -> str:
+    """The path of a Go tool, looked up once: each look asks Go for its version."""
+    return str(tools.path(name))
+
+
 def helm(access: Access, *arguments: str) -> str:
-    command = [str(tools.path("helm")), *arguments]
+    command = [program("helm"), *arguments]
     done = subprocess.run(command, check=False, env=os.environ | access.environment(), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"helm {' '.join(arguments[:2])} failed: {done.stderr[-2000:]}")
@@ -62,10 +70,13 @@ class Kubectl:
 
     access: Access
     namespace: str
-    binary: str = field(default_factory=lambda: str(tools.path("kubectl")))
+
+    def command(self, *arguments: str) -> list[str]:
+        kubeconfig = str(self.access.kubeconfig)
+        return [program("kubectl"), "--kubeconfig", kubeconfig, "--namespace", self.namespace, *arguments]
 
     def run(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        command = [self.binary, "--kubeconfig", str(self.access.kubeconfig), "--namespace", self.namespace, *arguments]
+        command = self.command(*arguments)
         done = subprocess.run(command, check=False, input=stdin, capture_output=True, text=True, timeout=120)
         if check and done.returncode:
             raise RuntimeError(f"kubectl {' '.join(arguments)} failed: {done.stderr}")
@@ -74,8 +85,7 @@ class Kubectl:
     @contextmanager
     def watching(self, kind: str, name: str, seconds: float = 300) -> Iterator[Iterator[str]]:
         """The lines of `kubectl get KIND NAME --watch`, which end when the time is over."""
-        command = [self.binary, "--kubeconfig", str(self.access.kubeconfig), "--namespace", self.namespace]
-        command += ["get", kind, name, "--watch", f"--request-timeout={seconds:.0f}s"]
+        command = self.command("get", kind, name, "--watch", f"--request-timeout={seconds:.0f}s")
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
@@ -95,6 +105,19 @@ class Kubectl:
         text = self.run("get", kind, "-o", "json", *(("-l", selector) if selector else ()))
         items: list[dict[str, Any]] = json.loads(text)["items"]
         return items
+
+    def counters(self) -> dict[str, float]:
+        """The operator's metrics as Prometheus would read them: name with labels → value."""
+        text = self.run("get", "--raw", f"/api/v1/namespaces/{NAMESPACE}/services/imagebuild:metrics/proxy/metrics")
+        lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith("imagebuild_")]
+        return {name: float(value) for name, _, value in lines}
+
+    def push_secret(self, registry: str, user: str, password: str) -> None:
+        """The Secret `push`, of docker's kind."""
+        self.run(
+            *("create", "secret", "docker-registry", "push", f"--docker-server={registry}"),
+            *(f"--docker-username={user}", f"--docker-password={password}"),
+        )
 
     def status(self, name: str) -> dict[str, Any]:
         found = self.get("imagebuild", name)
@@ -139,8 +162,6 @@ def until(ask: Callable[[], T], good: Callable[[T], bool], what: str, seconds: f
 @contextmanager
 def git_server(host: str, folder: Path) -> Iterator[str]:
     """`git daemon` for the repositories in the folder; the URL below which they are."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind((host, 0))
         port = probe.getsockname()[1]

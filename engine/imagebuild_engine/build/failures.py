@@ -81,6 +81,7 @@ class StepNotPossible(Exception):
     origin: Origin
     why: str
     excerpt: str = ""
+    reason = Reason.NOT_SUPPORTED
 
     def __str__(self) -> str:
         return (
@@ -106,7 +107,7 @@ class LayerBroken(Exception):
 
 
 class LayerLost(Exception):
-    """A layer that a cache promised is gone from its registry. The step has to run instead."""
+    """A layer that a cache promised, or that a base image has, is gone from its registry."""
 
 
 class StateUnusable(Exception):
@@ -141,7 +142,7 @@ def failure_of(error: BaseException) -> FailureResult:
             )
         case FileStepFailed() | StepNotPossible():
             return failure(
-                error.reason if isinstance(error, FileStepFailed) else Reason.NOT_SUPPORTED,
+                error.reason,
                 str(error),
                 stage=error.origin.stage,
                 step=error.origin.instruction,

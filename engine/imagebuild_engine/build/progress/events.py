@@ -65,13 +65,14 @@ class BuildDone:
 
 def size(count: int) -> str:
     """Bytes for people, in powers of 1000 as docker shows them: `0 B`, `1.2 kB`, `46.9 MB`."""
-    number, units = float(count), iter(("kB", "MB", "GB", "TB"))
     if count < 1000:
         return f"{count} B"
-    unit = ""
-    while number >= 999.95 and (following := next(units, "")):
-        number, unit = number / 1000, following
-    return f"{number:.1f} {unit}"
+    number = float(count)
+    for unit in ("kB", "MB", "GB"):
+        number /= 1000
+        if number < 999.95:
+            return f"{number:.1f} {unit}"
+    return f"{number / 1000:.1f} TB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
