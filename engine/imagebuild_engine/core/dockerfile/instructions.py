@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from .source import Location
 
@@ -78,29 +78,83 @@ class Workdir(Written):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run(Written):
-    command: Command
+class HereDocument:
+    """A heredoc with its body: the lines before its terminator, each with its line feed, tabs not yet removed."""
+
+    name: str
+    text: str
+    chomp: bool
+    expand: bool
+    """Are variables in the body expanded? (COPY and ADD; to RUN it does not matter.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class MountText:
+    """One `--mount` of a RUN as written. Its options may hold variables, save `from_`, which is never expanded."""
+
+    text: str
+    from_: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copy(Written):
+class RunMount:
+    """One `--mount` after expansion (`expand_mount`), with BuildKit's defaults for what was not said."""
+
+    type: Literal["bind", "cache", "tmpfs", "secret", "ssh"] = "bind"
+    from_: str | None = None
+    source: str = ""
+    target: str = ""
+    readonly: bool = True
+    size: int = 0
+    """Bytes, of a tmpfs; 0 is no limit."""
+    id: str = ""
+    sharing: Literal["shared", "private", "locked"] = "shared"
+    required: bool = False
+    env: str | None = None
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Written):
+    """`heredocs` belong to a shell form, in the order in which its words begin them."""
+
+    command: Command
+    heredocs: tuple[HereDocument, ...] = ()
+    mounts: tuple[MountText, ...] = ()
+    network: Literal["default", "none", "host"] = "default"
+    security: Literal["sandbox", "insecure"] = "sandbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer(Written):
+    """What COPY and ADD share. `contents` are heredocs among the sources; BuildKit takes them after all `sources`."""
+
+    sources: tuple[str, ...]
+    destination: str
+    contents: tuple[HereDocument, ...] = ()
+    chown: str | None = None
+    chmod: str | None = None
+    link: bool = False
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy(Transfer):
     """`from_`: a stage's name or number, or an image; None is the build context. It is never expanded."""
 
-    sources: tuple[str, ...]
-    destination: str
     from_: str | None = None
-    chown: str | None = None
-    chmod: str | None = None
+    parents: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Add(Written):
-    """Local sources only, so far. Whether one is an archive, to be unpacked, is seen when the step runs."""
+class Add(Transfer):
+    """Whether a local source is an archive, to be unpacked, is seen when the step runs. None: not said."""
 
-    sources: tuple[str, ...]
-    destination: str
-    chown: str | None = None
-    chmod: str | None = None
+    checksum: str | None = None
+    keep_git_dir: bool | None = None
+    unpack: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
 """What a Dockerfile is lowered with, and what comes out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
-from ..graph import Edge, Vertex
+from ..graph import Edge, HostAddress, NetworkMode, Ulimit, Vertex
 from ..oci import Descriptor, Digest, HistoryEntry, ImageConfig, Platform, Reference, RunConfig
 
 
@@ -17,7 +17,31 @@ class BuildOptions:
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
+    no_cache_stages: Set[str] = frozenset()
+    """Stages, by name or number, whose steps run even where a result is known (--no-cache-filter)."""
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    """Named contexts (--build-context): a name → `image:REFERENCE` or `local:` for a directory under that name."""
+    allow_insecure: bool = False
+    """May a step ask for all privileges (--allow security.insecure)?"""
+    allow_host_network: bool = True
+    network: NetworkMode = NetworkMode.UNSET
+    hostname: str = ""
+    extra_hosts: tuple[HostAddress, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    cgroup_parent: str = ""
+    shm_size: int = 0
+    """Bytes of a step's /dev/shm; 0 is the default."""
+    cache_namespace: str = ""
+    """Stands before the ids of cache mounts."""
     source_date_epoch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """A name in the Dockerfile, and the platform that it is wanted for."""
+
+    reference: Reference
+    platform: Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +55,50 @@ class PinnedImage:
     layers: tuple[Descriptor, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsImages:
-    """These names must be pinned before lowering can go on. ONBUILD triggers may add more the next time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedFile:
+    """What a URL gave: the digest of its bytes and the `Last-Modified` of the answer, empty without one."""
 
-    references: tuple[Reference, ...]
+    checksum: Digest
+    last_modified: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """A revision of a Git repository as the Dockerfile names it; an empty `ref` is the default branch."""
+
+    remote: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedCommit:
+    """What a revision stands for: the commit, and the full name of the ref (the commit itself if it was one)."""
+
+    commit: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What is known by now of the world outside: lowering itself asks nobody."""
+
+    images: Mapping[ImageRequest, PinnedImage] = field(default_factory=dict)
+    files: Mapping[str, PinnedFile] = field(default_factory=dict)
+    """By URL. A URL whose checksum the Dockerfile states is never asked for."""
+    commits: Mapping[CommitRequest, PinnedCommit] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsPins:
+    """These must be pinned before lowering can go on. ONBUILD triggers may add more the next time."""
+
+    images: tuple[ImageRequest, ...] = ()
+    files: tuple[str, ...] = ()
+    commits: tuple[CommitRequest, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.images or self.files or self.commits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

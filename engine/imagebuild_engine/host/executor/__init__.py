@@ -14,13 +14,14 @@ from .errors import (
 )
 from .oci import OciExecutor
 from .probe import Capabilities, probe
-from .process import Executor, Network, Output, Process, Stream
+from .process import BindMount, Executor, Network, Output, Process, ResourceLimit, Stream, TmpfsMount
 from .runtime import VARIABLE, Runtime
 from .supervised import forget, look_after
 from .userns import enter_user_namespace, in_own_user_namespace
 
 __all__ = [
     "VARIABLE",
+    "BindMount",
     "Capabilities",
     "Choice",
     "ChrootExecutor",
@@ -36,11 +37,13 @@ __all__ = [
     "Output",
     "ProbeFailed",
     "Process",
+    "ResourceLimit",
     "Runtime",
     "SnapshotterKind",
     "StartFailed",
     "StepTimedOut",
     "Stream",
+    "TmpfsMount",
     "choose",
     "enter_user_namespace",
     "forget",

@@ -26,6 +26,32 @@ Output = Callable[[Stream, bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BindMount:
+    """A file, directory or socket outside the tree that the step sees at `destination` (absolute, in the tree)."""
+
+    source: Path
+    destination: str
+    readonly: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmpfsMount:
+    """An empty tree in memory. `size` is in bytes, 0 for no limit but the machine's."""
+
+    destination: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceLimit:
+    """`name` as setrlimit has it, in lower case without RLIMIT_ (`nofile`); -1 is unlimited."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
     """One step's process. `env` is all that it gets, in this order; a later name wins over an earlier one."""
 
@@ -37,6 +63,13 @@ class Process:
     hostname: str = "buildkitsandbox"
     extra_hosts: tuple[tuple[str, str], ...] = ()
     """Pairs of name and address for /etc/hosts."""
+    mounts: tuple[BindMount | TmpfsMount, ...] = ()
+    """On top of the tree, in this order. What had to be made in the tree to mount on is gone afterwards."""
+    insecure: bool = False
+    """With every privilege that the engine itself has (`RUN --security=insecure`)."""
+    limits: tuple[ResourceLimit, ...] = ()
+    cgroup_parent: str = ""
+    """The cgroup below which the step's own is made; empty is the executor's default."""
     timeout: float | None = None
     """Seconds until the whole process tree is killed and StepTimedOut raised."""
     pids_limit: int | None = None
