@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from imagebuild_engine.core.dockerfile import DockerfileError, parse_dockerfile
-from imagebuild_engine.core.frontend import BuildOptions, Lowered, PinnedImage, lower
+from imagebuild_engine.core.frontend import BuildOptions, ImageRequest, Lowered, PinnedImage, Pins, lower
 from imagebuild_engine.core.graph import CopyAction, ExecOp, FileOp, MkdirAction
 from imagebuild_engine.core.oci import (
     Descriptor,
@@ -22,7 +22,7 @@ PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LAYER = Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=Digest.of(b"layer"), size=5)
 
 
-def image(name: str, **config: object) -> dict[Reference, PinnedImage]:
+def image(name: str, **config: object) -> dict[ImageRequest, PinnedImage]:
     """A pinned image of one layer under that name."""
     reference = Reference.parse(name)
     digest = Digest.of(name.encode())
@@ -36,17 +36,21 @@ def image(name: str, **config: object) -> dict[Reference, PinnedImage]:
     pinned = PinnedImage(
         reference=reference.with_digest(digest), digest=digest, platform=AMD64, config=described, layers=(LAYER,)
     )
-    return {reference: pinned}
+    return {ImageRequest(reference, AMD64): pinned}
 
 
 BASE = image("base", env=(PATH, "BASE=1"))
 
 
 def lowered(
-    text: str, images: Mapping[Reference, PinnedImage] = BASE, *, args: Mapping[str, str] | None = None, **more: object
+    text: str,
+    images: Images = BASE,
+    *,
+    args: Mapping[str, str] | None = None,
+    **more: object,
 ) -> Lowered:
     options = BuildOptions(platform=AMD64, build_platform=AMD64, build_args=args or {}, **more)  # type: ignore[arg-type]
-    result = lower(parse_dockerfile(text.encode()), options, images)
+    result = lower(parse_dockerfile(text.encode()), options, Pins(images=images))
     assert isinstance(result, Lowered), result
     return result
 
@@ -75,7 +79,7 @@ def commands(plan: Lowered) -> list[str]:
     return [step.op.args[-1] for step in plan.steps if isinstance(step.op, ExecOp)]
 
 
-def refusal(text: str, images: Mapping[Reference, PinnedImage] = BASE, **more: object) -> DockerfileError:
+def refusal(text: str, images: Images = BASE, **more: object) -> DockerfileError:
     with pytest.raises(DockerfileError) as caught:
         lowered(text, images, **more)  # type: ignore[arg-type]
     return caught.value

@@ -18,7 +18,7 @@ from imagebuild_engine.core.cache import (
     normalized,
 )
 from imagebuild_engine.core.dockerfile import IgnorePatterns, parse_dockerfile
-from imagebuild_engine.core.frontend import BuildOptions, Lowered, lower
+from imagebuild_engine.core.frontend import BuildOptions, ImageRequest, Lowered, Pins, lower
 from imagebuild_engine.core.graph import ExecOp, FileOp, ImageSource, LocalSource, Vertex, cache_map
 from imagebuild_engine.core.oci import Digest
 from imagebuild_engine.core.solver import Solve, Solved, solved_records
@@ -105,7 +105,7 @@ class Tree:
 def lowered(found: Case) -> Lowered:
     reference, image = base_image()
     options = BuildOptions(platform=AMD64, build_platform=AMD64, build_args=found.build_args)
-    result = lower(parse_dockerfile(found.dockerfile), options, {reference: image})
+    result = lower(parse_dockerfile(found.dockerfile), options, Pins(images={ImageRequest(reference, AMD64): image}))
     assert isinstance(result, Lowered)
     return result
 

@@ -17,7 +17,7 @@ from .export import Exported, export
 from .failures import NotSupported, failure_of
 from .imports import Imported, import_caches, remote_layers_of
 from .layers import Result, Tree
-from .pins import Pins
+from .pins import Pinner
 from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
 from .report import step_results
 from .settings import Settings
@@ -95,12 +95,12 @@ class _Build:
             no_cache=request.no_cache,
             source_date_epoch=request.source_date_epoch,
         )
-        pins = Pins(client, target_platform)
+        pinner = Pinner(client)
         for _ in range(_MAX_ONBUILD_ROUNDS):
-            lowered = lower(dockerfile, options, pins.images)
+            lowered = lower(dockerfile, options, pinner.pins)
             if isinstance(lowered, Lowered):
                 break
-            await pins.pin(lowered.references)
+            await pinner.pin(lowered)
         else:
             raise NotSupported("the base images' ONBUILD triggers name ever more images")
         self.lowered = lowered
@@ -117,7 +117,7 @@ class _Build:
             context=context,
             select=ignored.select,
             imported=self.imported,
-            base_layers={image.digest: remote_layers_of(image) for image in pins.images.values()},
+            base_layers={image.digest: remote_layers_of(image) for image in pinner.pins.images.values()},
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,

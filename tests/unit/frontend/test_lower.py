@@ -2,7 +2,7 @@
 
 import pytest
 from imagebuild_engine.core.dockerfile import parse_dockerfile
-from imagebuild_engine.core.frontend import BuildOptions, NeedsImages, lower
+from imagebuild_engine.core.frontend import BuildOptions, NeedsPins, Pins, lower
 from imagebuild_engine.core.graph import (
     SCRATCH,
     Chown,
@@ -149,9 +149,9 @@ def test_the_epoch_dates_directories_only() -> None:
 
 def test_only_what_the_target_rests_on_is_needed() -> None:
     text = "FROM unused AS a\nRUN x\nFROM base AS b\nRUN y\nFROM scratch\nCOPY --from=b /o /o"
-    result = lower(parse_dockerfile(text.encode()), BuildOptions(platform=AMD64, build_platform=AMD64), {})
-    assert isinstance(result, NeedsImages)
-    assert result.references == (Reference.parse("base"),)
+    result = lower(parse_dockerfile(text.encode()), BuildOptions(platform=AMD64, build_platform=AMD64), Pins())
+    assert isinstance(result, NeedsPins)
+    assert [request.reference for request in result.images] == [Reference.parse("base")]
 
 
 def test_the_target_may_be_a_stage_in_the_middle() -> None:
@@ -161,9 +161,11 @@ def test_the_target_may_be_a_stage_in_the_middle() -> None:
 def test_triggers_of_a_base_image_run_first_and_may_need_further_images() -> None:
     base = image("base", env=(PATH,), on_build=("COPY --from=tool /t /t",))
     text = "FROM base\nRUN x"
-    result = lower(parse_dockerfile(text.encode()), BuildOptions(platform=AMD64, build_platform=AMD64), base)
-    assert isinstance(result, NeedsImages)
-    assert result.references == (Reference.parse("tool"),)
+    result = lower(
+        parse_dockerfile(text.encode()), BuildOptions(platform=AMD64, build_platform=AMD64), Pins(images=base)
+    )
+    assert isinstance(result, NeedsPins)
+    assert [request.reference for request in result.images] == [Reference.parse("tool")]
     plan = lowered(text, base | image("tool"))
     assert [type(step.op) for step in plan.steps] == [FileOp, ExecOp]
     assert plan.config.on_build == ()

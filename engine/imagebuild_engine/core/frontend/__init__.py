@@ -1,6 +1,27 @@
 """Instructions → graph and image config, with BuildKit's semantics also where they are odd."""
 
 from .lower import lower
-from .options import BuildOptions, Lowered, NeedsImages, PinnedImage
+from .options import (
+    BuildOptions,
+    CommitRequest,
+    ImageRequest,
+    Lowered,
+    NeedsPins,
+    PinnedCommit,
+    PinnedFile,
+    PinnedImage,
+    Pins,
+)
 
-__all__ = ["BuildOptions", "Lowered", "NeedsImages", "PinnedImage", "lower"]
+__all__ = [
+    "BuildOptions",
+    "CommitRequest",
+    "ImageRequest",
+    "Lowered",
+    "NeedsPins",
+    "PinnedCommit",
+    "PinnedFile",
+    "PinnedImage",
+    "Pins",
+    "lower",
+]

@@ -5,7 +5,6 @@ stages that it uses. Images come pinned: where one is missing, all that are miss
 again.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from ..dockerfile import (
@@ -40,7 +39,7 @@ from ..dockerfile import (
 from ..graph import Edge, ImageSource, LocalSource, Op, Vertex
 from ..oci import InvalidPlatform, InvalidReference, Platform, Reference
 from . import files, metadata
-from .options import BuildOptions, Lowered, NeedsImages, PinnedImage
+from .options import BuildOptions, ImageRequest, Lowered, NeedsPins, PinnedImage, Pins
 from .run import run
 from .scope import DEFAULT_PATH, global_args
 from .scope import Env as Environment
@@ -50,22 +49,18 @@ SCRATCH_NAME = "scratch"
 CONTEXT = "context"
 
 
-def lower(
-    dockerfile: Dockerfile, options: BuildOptions, images: Mapping[Reference, PinnedImage]
-) -> Lowered | NeedsImages:
-    """The graph of the target stage. `images` maps names as the Dockerfile has them, normalised. Raises
-    DockerfileError.
-    """
-    return _Lowering(dockerfile, options, images).run()
+def lower(dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> Lowered | NeedsPins:
+    """The graph of the target stage, or what must be known for it first. Raises DockerfileError."""
+    return _Lowering(dockerfile, options, pins).run()
 
 
 class _Lowering:
-    def __init__(self, dockerfile: Dockerfile, options: BuildOptions, images: Mapping[Reference, PinnedImage]) -> None:
+    def __init__(self, dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> None:
         self.dockerfile = dockerfile
         self.options = options
-        self.images = images
+        self.pins = pins
         self.globals = self._globals()
-        self.missing: dict[Reference, None] = {}
+        self.missing: dict[ImageRequest, None] = {}
         self.states: dict[int, StageState] = {}
         self.sources: dict[Reference, Edge] = {}
         self.known: dict[tuple[Op, tuple[Edge, ...]], Vertex] = {}
@@ -78,13 +73,13 @@ class _Lowering:
             location = self.dockerfile.meta_args[0].location
             raise error.at(location, self.dockerfile.source) from error
 
-    def run(self) -> Lowered | NeedsImages:
+    def run(self) -> Lowered | NeedsPins:
         target = self._target()
         for index in sorted(self._reachable(target)):
             if not self.missing:
                 self.states[index] = self._stage(self.dockerfile.stages[index])
         if self.missing:
-            return NeedsImages(tuple(self.missing))
+            return NeedsPins(images=tuple(self.missing))
         state = self.states[target.index]
         config = replace(state.config, labels={**state.config.labels, **self.options.labels})
         steps = tuple(dict.fromkeys(vertex for index in sorted(self.states) for vertex in self.states[index].steps))
@@ -156,8 +151,14 @@ class _Lowering:
             self._need(self._reference(name, stage.from_instruction.location, stage))
 
     def _need(self, reference: Reference) -> None:
-        if reference not in self.images:
-            self.missing[reference] = None
+        if self._image(reference) is None:
+            self.missing[ImageRequest(reference, self.options.platform)] = None
+
+    def _image(self, reference: Reference) -> PinnedImage | None:
+        return self.pins.images.get(ImageRequest(reference, self.options.platform))
+
+    def _pinned(self, reference: Reference) -> PinnedImage:
+        return self.pins.images[ImageRequest(reference, self.options.platform)]
 
     def _from(self, text: str, stage: Stage, location: Location) -> Stage | Reference | None:
         """What `--from` names: an earlier stage by name or number, else an image; None is `scratch`."""
@@ -187,7 +188,7 @@ class _Lowering:
             return (*self._triggers(own, name, stage), *stage.instructions)
         if name == SCRATCH_NAME:
             return stage.instructions
-        image = self.images.get(self._reference(name, stage.from_instruction.location, stage))
+        image = self._image(self._reference(name, stage.from_instruction.location, stage))
         triggers = image.config.config.on_build if image else ()
         return (*self._triggers(triggers, name, stage), *stage.instructions)
 
@@ -222,7 +223,7 @@ class _Lowering:
 
     def _from_image(self, stage: Stage) -> StageState:
         reference = self._reference(self._base_name(stage), stage.from_instruction.location, stage)
-        image = self.images[reference]
+        image = self._pinned(reference)
         env = Environment.of(image.config.config.env)
         if "PATH" not in env:
             env.set("PATH", DEFAULT_PATH)
@@ -244,7 +245,7 @@ class _Lowering:
 
     def _image_edge(self, reference: Reference) -> Edge:
         if reference not in self.sources:
-            image = self.images[reference]
+            image = self._pinned(reference)
             op = ImageSource(
                 reference=image.reference,
                 digest=image.digest,
@@ -298,7 +299,7 @@ class _Lowering:
             case Stage(index=index):
                 return self.states[index].edge
             case Reference() as reference:
-                return self._image_edge(reference) if self.images[reference].layers else None
+                return self._image_edge(reference) if self._pinned(reference).layers else None
             case None:
                 return None
 
