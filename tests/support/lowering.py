@@ -17,6 +17,7 @@ from imagebuild_engine.core.oci import (
     RunConfig,
 )
 
+Images = Mapping[ImageRequest, PinnedImage]
 AMD64 = Platform("linux", "amd64")
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LAYER = Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=Digest.of(b"layer"), size=5)

@@ -28,6 +28,8 @@ from tests.support.lowering import (
     refusal,
 )
 
+OPTIONS = BuildOptions(platform=AMD64, build_platform=AMD64)
+
 
 def test_setting_a_variable_moves_it_to_the_end_of_the_environment() -> None:
     plan = lowered("FROM base\nENV A=1 B=2\nENV A=3\nRUN x")
@@ -149,7 +151,7 @@ def test_the_epoch_dates_directories_only() -> None:
 
 def test_only_what_the_target_rests_on_is_needed() -> None:
     text = "FROM unused AS a\nRUN x\nFROM base AS b\nRUN y\nFROM scratch\nCOPY --from=b /o /o"
-    result = lower(parse_dockerfile(text.encode()), BuildOptions(platform=AMD64, build_platform=AMD64), Pins())
+    result = lower(parse_dockerfile(text.encode()), OPTIONS, Pins())
     assert isinstance(result, NeedsPins)
     assert [request.reference for request in result.images] == [Reference.parse("base")]
 
