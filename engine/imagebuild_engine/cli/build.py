@@ -23,20 +23,18 @@ from ..contract import (
     layout,
 )
 from . import options
+from .contexts import named_contexts
 
 # buildx's options that this version does not have. Each is named here so that it is refused, not ignored.
 _NOT_YET = {
     "--add-host": True,
     "--annotation": True,
     "--attest": True,
-    "--build-context": True,
     "--cgroup-parent": True,
     "--check": False,
     "--load": False,
     "--network": True,
-    "--no-cache-filter": True,
     "--provenance": True,
-    "--pull": False,
     "--sbom": True,
     "--secret": True,
     "--shm-size": True,
@@ -79,6 +77,17 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--cache-to", multiple=True, help="type=inline, which is the default.")
 @click.option("--cache-import-timeout", default=30.0, show_default=True, help="Seconds that one cache source may take.")
 @click.option("--no-cache", is_flag=True, help="Use no cached step.")
+@click.option(
+    "--no-cache-filter", "no_cache_stages", multiple=True, metavar="STAGE", help="Use no cached step of that stage."
+)
+@click.option(
+    "--build-context",
+    "contexts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A directory, docker-image://REF, URL or Git repository in the place of a stage or image of that name.",
+)
+@click.option("--pull", is_flag=True, expose_value=False, help="Accepted: base images are always looked up anew.")
 @click.option("--push", is_flag=True, help="Push the image under its names.")
 @click.option("-o", "--output", "outputs", multiple=True, help="type=oci,dest=DIRECTORY,tar=false or type=registry.")
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "quiet"]), default="auto", show_default=True)
@@ -206,6 +215,10 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         cache_import_timeout_seconds=given["cache_import_timeout"],
         inline_cache=inline,
         no_cache=given["no_cache"],
+        no_cache_stages=tuple(
+            name.strip() for text in given["no_cache_stages"] for name in text.split(",") if name.strip()
+        ),
+        contexts=named_contexts(given["contexts"]),
         output=Output(images=tuple(given["tags"]), push=push, oci_layout=layout_directory),
         insecure_registries=tuple(given["insecure"]),
         source_date_epoch=int(epoch) if epoch else None,

@@ -72,6 +72,10 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     cache_from: tuple[CacheSource, ...] = ()
     inline_cache: bool = True
     no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
+    """Stages whose steps run even where a result is known."""
+    contexts: dict[str, str] = {}
+    """Named contexts: `docker-image://REFERENCE`, a URL, a Git repository, or an absolute directory."""
     cache_import_timeout_seconds: float = 30.0
     timeout_seconds: float | None = None
     insecure_registries: tuple[str, ...] = ()

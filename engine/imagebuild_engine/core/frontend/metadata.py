@@ -1,7 +1,6 @@
 """Instructions that change the image's config and the state of later steps, but no file."""
 
 import json
-import re
 from dataclasses import replace
 
 from ..dockerfile import (
@@ -24,11 +23,12 @@ from ..dockerfile import (
 )
 from ..oci import Healthcheck as HealthcheckConfig
 from .options import BuildOptions
+from .ports import exposed_ports
 from .scope import Env as Environment
+from .signals import is_signal
 from .stage import StageState
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
-_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([a-z]+))?", re.IGNORECASE)
 _HIDDEN_ARGS = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 
 
@@ -101,21 +101,12 @@ def expose(state: StageState, instruction: Expose) -> None:
     ports: list[str] = []
     for word in instruction.ports:
         for text in expand_words(word, state.env, escape=state.dockerfile.escape):
-            ports += _ports(state, text, instruction)
+            try:
+                ports += exposed_ports(text)
+            except ValueError as error:
+                raise state.error(f"EXPOSE: {error}", instruction.location) from error
     state.config = replace(state.config, exposed_ports=state.config.exposed_ports | set(ports))
     state.commit(f"EXPOSE [{' '.join(ports)}]")
-
-
-def _ports(state: StageState, text: str, instruction: Expose) -> list[str]:
-    found = _PORT.fullmatch(text)
-    if found is None:
-        raise state.error(f'EXPOSE: "{text}" is not a port (80, 80/udp, 8000-8010)', instruction.location)
-    low, high, protocol = int(found[1]), int(found[2] or found[1]), (found[3] or "tcp").lower()
-    if protocol not in ("tcp", "udp", "sctp"):
-        raise state.error(f'EXPOSE: "{protocol}" is not a protocol (tcp, udp, sctp)', instruction.location)
-    if not low <= high <= 65535:
-        raise state.error(f'EXPOSE: "{text}" is not a range of ports', instruction.location)
-    return [f"{port}/{protocol}" for port in range(low, high + 1)]
 
 
 def volume(state: StageState, instruction: Volume) -> None:
@@ -128,6 +119,10 @@ def volume(state: StageState, instruction: Volume) -> None:
 
 def stop_signal(state: StageState, instruction: StopSignal) -> None:
     signal = state.expand(instruction.signal, instruction.location)
+    if not is_signal(signal):
+        raise state.error(
+            f'STOPSIGNAL: "{signal}" is not a signal', instruction.location, "a number or a name such as SIGTERM"
+        )
     state.config = replace(state.config, stop_signal=signal)
     state.commit(f"STOPSIGNAL {signal}")
 

@@ -13,17 +13,19 @@ class BuildOptions:
 
     platform: Platform
     build_platform: Platform
+    platform_requested: bool = False
+    """Did the caller name the platform? If not, the image says of itself what its base image says."""
     target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     no_cache: bool = False
     no_cache_stages: Set[str] = frozenset()
-    """Stages, by name or number, whose steps run even where a result is known (--no-cache-filter)."""
+    """Stages, by their names in lower case, whose steps run even where a result is known (--no-cache-filter)."""
     contexts: Mapping[str, str] = field(default_factory=dict)
-    """Named contexts (--build-context): a name → `image:REFERENCE` or `local:` for a directory under that name."""
+    """Named contexts (--build-context): `docker-image://REFERENCE`, a URL, a repository, or `local:NAME` for a
+    directory that the caller has under that name. Names are in their short form (`alpine`, not `alpine:latest`)."""
     allow_insecure: bool = False
     """May a step ask for all privileges (--allow security.insecure)?"""
-    allow_host_network: bool = True
     network: NetworkMode = NetworkMode.UNSET
     hostname: str = ""
     extra_hosts: tuple[HostAddress, ...] = ()

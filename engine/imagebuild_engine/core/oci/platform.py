@@ -18,6 +18,9 @@ _ARCHITECTURES = {
 }
 
 
+_KNOWN = frozenset({"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"})
+
+
 class InvalidPlatform(ValueError):
     """The text is not `os/architecture[/variant]`."""
 
@@ -38,8 +41,10 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`os/architecture[/variant]`, normalised. Raises InvalidPlatform."""
+        """`os/architecture[/variant]`, or an architecture alone, of linux; normalised. Raises InvalidPlatform."""
         parts = text.strip().split("/")
+        if len(parts) == 1 and parts[0].lower() in _KNOWN | _ARCHITECTURES.keys():
+            parts = ["linux", *parts]
         if not 2 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
             raise InvalidPlatform(text)
         return cls(parts[0], parts[1], parts[2] if len(parts) > 2 else "").normalized()
