@@ -1,9 +1,9 @@
 """Patterns for paths: Go's path.Match, and lists of patterns as .dockerignore, --exclude and --parents have them.
 
-    matcher = IgnoreMatcher.of(["*.md", "!README.md"])
-    state = None
-    excluded, state = matcher.match("src/a.c", parent_state)     while walking, with each directory's state
-    matcher.matches_or_parent_matches("src/a.c")                 for a path alone
+matcher = IgnoreMatcher.of(["*.md", "!README.md"])
+state = None
+excluded, state = matcher.match("src/a.c", parent_state)     while walking, with each directory's state
+matcher.matches_or_parent_matches("src/a.c")                 for a path alone
 """
 
 from .blanks import SPACE

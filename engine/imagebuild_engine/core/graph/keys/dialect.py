@@ -15,7 +15,8 @@ class Dialect(IntEnum):
     - v0.8 ignores limits (`--ulimit`, `--cgroup-parent`, `--shm-size`): its key of such a RUN is that of a plain one,
       and v0.10 gives that key to plain RUNs only;
     - up to v0.13 a symbolic `--chmod` is ignored: the key is that of the copy without it;
-    - v0.8 and v0.10 write a heredoc's text into the file as it stands, with its variables unexpanded: another file.
+    - v0.10 makes the files of a COPY's heredocs with mode 0664: they are other files;
+    - v0.9 to v0.25 list what patterns choose in a way that may fit another tree (`selection.by_names`).
 
     What a version cannot say at all (v0.8 has no merge, nor v0.10 a secret in the environment) has the form of its
     newer neighbour here. Nobody asks for it, and there is nothing more to write.

@@ -88,7 +88,7 @@ def exec_inputs(op: ExecOp) -> tuple[InputKey, ...]:
     Of several mounts of one input the last decides.
     """
     keys = []
-    for mounts, selector in zip(_by_input(op), exec_selectors(op), strict=True):
+    for mounts in _by_input(op):
         if not mounts:
             keys.append(WHOLE)
             continue

@@ -13,6 +13,6 @@ def merge_text(op: MergeOp, dialect: Dialect = Dialect.V0_22) -> bytes:
 
 
 def merge_digest(op: MergeOp, dialect: Dialect = Dialect.V0_22) -> Digest:
-    """The op's digest. Up to v0.12 it is none: BuildKit forgot to hash the text. Nothing is done with it but hashing."""
+    """The op's digest. Up to v0.12 it is none, but the text itself; nothing is done with it but hashing."""
     text = merge_text(op, dialect)
     return Digest(text.decode()) if dialect >= Dialect.V0_11 else Digest.of(text)
