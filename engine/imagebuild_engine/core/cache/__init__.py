@@ -3,12 +3,13 @@
 This package deals in digests and selectors and never sees an op: `graph.cache_map` says how an op is keyed.
 """
 
-from .content import ContentRequest, ContentSelector, DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
+from .content import DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
 from .export import InputKeys, StepKeys, build_records
 from .index import CacheIndex, RecordId
 from .inline import InvalidRecords, decode_records, encode_records, normalized
 from .keys import Spelling, content_key, root_key, selector_of
 from .records import CacheResult, ChainResult, LayerResult, Link, Record
+from .selection import ContentRequest, ContentSelector
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
 __all__ = [

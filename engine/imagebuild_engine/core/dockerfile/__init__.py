@@ -7,16 +7,16 @@ it does so on purpose and says so. Words stay unexpanded here: the frontend expa
     parse_instruction(text, origin=…)             one ONBUILD trigger of a base image
     expand, expand_words, expansion               quotes and variables of one word
     IgnorePatterns.parse(text).matcher            .dockerignore
-    path_match(pattern, name)                     the globs of COPY and ADD
 """
 
 from __future__ import annotations
 
+from ..patterns import IgnoreMatcher, ParentMatch
 from .directives import Directive
 from .document import Dockerfile, Stage
 from .errors import DockerfileError, ExpansionError, suggest
 from .expand import Expansion, expand, expand_words, expansion
-from .ignore import IgnoreMatcher, IgnorePatterns, ParentMatch
+from .ignore import IgnorePatterns
 from .instructions import (
     Add,
     Arg,
@@ -49,7 +49,6 @@ from .instructions import (
 )
 from .limits import DEFAULT_LIMITS, Limits
 from .parse import parse_dockerfile, parse_instruction
-from .pathmatch import BadPattern, path_match
 from .source import Location, Source
 from .transfer import octal_mode, remote_kind
 
@@ -58,7 +57,6 @@ __all__ = [
     "Add",
     "Arg",
     "ArgPair",
-    "BadPattern",
     "Cmd",
     "Command",
     "Copy",
@@ -102,7 +100,6 @@ __all__ = [
     "octal_mode",
     "parse_dockerfile",
     "parse_instruction",
-    "path_match",
     "remote_kind",
     "suggest",
 ]

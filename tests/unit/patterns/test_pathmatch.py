@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from imagebuild_engine.core.dockerfile import BadPattern, path_match
+from imagebuild_engine.core.patterns import BadPattern, path_match
 
 # pattern, name, whether it matches; None: bad pattern
 ROWS: list[tuple[str, str, bool | None]] = [

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .blanks import SPACE
+from .cleanpath import clean_path
 from .pathmatch import BadPattern, path_match
 
 _ESCAPED_OUTSIDE = {
@@ -54,6 +56,14 @@ class IgnorePattern:
     text: str
     exclusion: bool
     matches: Callable[[str], bool]
+
+    @classmethod
+    def read(cls, pattern: str) -> IgnorePattern:
+        """A pattern as it was written: with blanks around it, not clean, perhaps with a `!`. Raises BadPattern."""
+        text = clean_path(pattern.strip(SPACE))
+        if text == "!":
+            raise BadPattern("!")
+        return cls.compile(text.removeprefix("!"), exclusion=text.startswith("!"))
 
     @classmethod
     def compile(cls, text: str, *, exclusion: bool = False) -> IgnorePattern:
