@@ -15,6 +15,7 @@ from ..core.graph import Origin
 from ..host.content import ContentError, DiskFull
 from ..host.context import ContextMissing, GitFailed
 from ..host.executor import ExecutorError, NotPossibleHere, StepTimedOut
+from ..host.fetch import FetchFailed, WrongChecksum
 from ..host.layers import LayerError, WrongDiffId
 from ..host.registry import Denied, NotFound, RegistryError, RegistryTimeout, Unauthorized
 from ..host.rootfs import CopyError, CopySourceMissing, UserNotFound
@@ -153,8 +154,8 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.BASE_IMAGE_NOT_FOUND, str(error))
         case ContextMissing():
             return failure(Reason.CONTEXT_PATH_MISSING, str(error))
-        case GitFailed():
-            return failure(_GIT[error.kind], str(error))
+        case GitFailed() | FetchFailed():
+            return failure(_source_reason(error), str(error))
         case NotSupported():
             return failure(Reason.NOT_SUPPORTED, str(error))
         case PushFailed(__cause__=RegistryError() as cause):
@@ -197,6 +198,8 @@ def file_problem(origin: Origin, error: Exception) -> Exception:
             return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))
         case LayerError():
             return FileStepFailed(origin, Reason.STEP_FAILED, f"the archive cannot be unpacked: {error}")
+        case GitFailed() | FetchFailed():
+            return FileStepFailed(origin, _source_reason(error), str(error))
         case UserNotFound() | CopyError():
             return FileStepFailed(origin, Reason.STEP_FAILED, str(error))
         case OSError() if error.errno in _OF_THE_TREE:
@@ -232,12 +235,17 @@ def _filename(error: BaseException) -> object:
     return error.filename if isinstance(error, OSError) else None
 
 
-_GIT = {
+_SOURCES = {
     "not_found": Reason.SOURCE_NOT_FOUND,
     "unauthorized": Reason.SOURCE_UNAUTHORIZED,
     "invalid": Reason.SOURCE_NOT_FOUND,
     "unavailable": Reason.SOURCE_UNAVAILABLE,
+    "timeout": Reason.NETWORK_TIMEOUT,
 }
+
+
+def _source_reason(error: GitFailed | FetchFailed) -> Reason:
+    return Reason.CHECKSUM_MISMATCH if isinstance(error, WrongChecksum) else _SOURCES[error.kind]
 
 
 def _excerpt(error: DockerfileError) -> str:

@@ -16,14 +16,16 @@ from ..host.registry import DockerCredentials, RegistryClient
 from .export import Exported, export
 from .failures import NotSupported, failure_of
 from .imports import Imported, import_caches, remote_layers_of
-from .layers import Result, Tree
+from .layers import MAIN_CONTEXT, Result, Tree
 from .pins import Pinner
 from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
+from .remote import RemoteFiles
 from .report import step_results
 from .settings import Settings
 from .source import fetch_source, open_context, read_dockerfile
 from .store import TreeStore
 from .surroundings import Surroundings
+from .trees import Trees
 from .worker import BuildWorker
 
 _MAX_ONBUILD_ROUNDS = 16
@@ -82,7 +84,7 @@ class _Build:
         with self._phase("source"):
             source = await fetch_source(request, self.settings, surroundings.directory)
         self.revision = source.revision
-        context, ignored = await asyncio.to_thread(open_context, request, source.directory)
+        context = await asyncio.to_thread(open_context, request, source.directory)
         name, text = read_dockerfile(request, source.directory)
         dockerfile = parse_dockerfile(text, name=name)
 
@@ -95,7 +97,8 @@ class _Build:
             no_cache=request.no_cache,
             source_date_epoch=request.source_date_epoch,
         )
-        pinner = Pinner(client)
+        remote = RemoteFiles(surroundings.directory / "remote", local_git=self.settings.local_git)
+        pinner = Pinner(client, remote)
         for _ in range(_MAX_ONBUILD_ROUNDS):
             lowered = lower(dockerfile, options, pinner.pins)
             if isinstance(lowered, Lowered):
@@ -111,17 +114,17 @@ class _Build:
                 self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
         self.store = TreeStore(client=client, surroundings=surroundings)
         epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
+        trees = Trees(self.store, {MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch))
         self.worker = BuildWorker(
             store=self.store,
             surroundings=surroundings,
-            context=context,
-            select=ignored.select,
+            trees=trees,
+            remote=remote,
             imported=self.imported,
             base_layers={image.digest: remote_layers_of(image) for image in pinner.pins.images.values()},
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,
-            created=lambda: _timestamp(epoch),
         )
         with self._phase("build"):
             tree = await self._solve(lowered)
@@ -162,8 +165,7 @@ class _Build:
                 source = self.imported[solved.outcome.source]
                 source.outcome = "used"
                 source.matched += 1
-        assert isinstance(result, Tree)
-        return result
+        return await self.worker.trees.layered(result)
 
     def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
         assert self.worker is not None

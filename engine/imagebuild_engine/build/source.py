@@ -1,12 +1,10 @@
 """The request's source as a directory on disk."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract import BuildRequest
-from ..core.dockerfile import IgnoreMatcher, IgnorePatterns
+from ..core.dockerfile import IgnorePatterns
 from ..host.context import ContextMissing, ContextTree, checkout, context_directory, dereferenced
 from .settings import Settings
 
@@ -61,37 +59,22 @@ def read_dockerfile(request: BuildRequest, context: Path) -> tuple[str, bytes]:
         raise ContextMissing(f'the Dockerfile "{name}" cannot be read: {error.strerror}') from error
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """What .dockerignore says, in the forms that walking and copying ask for."""
-
-    matcher: IgnoreMatcher | None
-
-    def excludes(self, path: str) -> bool:
-        return self.matcher is not None and self.matcher.matches_or_parent_matches(path)
-
-    def prunes(self, directory: str) -> bool:
-        """Is an excluded directory excluded with all that is in it?"""
-        return self.matcher is None or not self.matcher.may_reinclude_below(directory)
-
-    @property
-    def select(self) -> Callable[[bytes, bool], bool] | None:
-        """Shall a path (a directory?) of the context be copied? None: everything."""
-        return self._selects if self.matcher is not None else None
-
-    def _selects(self, path: bytes, directory: bool) -> bool:
-        text = os.fsdecode(path)
-        return not self.excludes(text) or (directory and not self.prunes(text))
-
-
-def open_context(request: BuildRequest, context: Path) -> tuple[ContextTree, Ignored]:
+def open_context(request: BuildRequest, context: Path) -> ContextTree:
     """The context without what .dockerignore excludes; `<Dockerfile>.dockerignore` wins over it."""
     own = context / f"{request.dockerfile.path}.dockerignore"
-    path = own if request.dockerfile.inline is None and own.is_file() else context / ".dockerignore"
-    text = path.read_bytes() if path.is_file() else b""
-    patterns = IgnorePatterns.parse(text)
-    ignored = Ignored(patterns.matcher if patterns.patterns else None)
-    return ContextTree(context, excluded=ignored.excludes, prunable=ignored.prunes), ignored
+    if request.dockerfile.inline is None and own.is_file():
+        return _without_ignored(context, own)
+    return open_named_context(context)
+
+
+def open_named_context(directory: Path) -> ContextTree:
+    """A context without what its own .dockerignore excludes."""
+    return _without_ignored(directory, directory / ".dockerignore")
+
+
+def _without_ignored(context: Path, file: Path) -> ContextTree:
+    patterns = IgnorePatterns.parse(file.read_bytes() if file.is_file() else b"")
+    return ContextTree(context, patterns.matcher if patterns.patterns else None)
 
 
 def _similar(context: Path) -> list[str]:

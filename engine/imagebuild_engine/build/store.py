@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ..core.oci import Digest
 from ..host.content import BlobStore
-from ..host.layers import LayerError
+from ..host.layers import LayerError, PackedLayer, pack
 from ..host.registry import NotFound, RegistryClient
 from ..host.snapshots import LayerSource, Snapshotter
 from .failures import LayerBroken, LayerLost
-from .layers import RemoteLayer, Tree
+from .layers import Layer, LocalLayer, RemoteLayer, Tree
 from .surroundings import Surroundings
 
 _DOWNLOADS = 4
@@ -26,6 +26,7 @@ class TreeStore:
     surroundings: Surroundings
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _exists: dict[Digest, asyncio.Task[bool]] = field(default_factory=dict)
+    _packed: dict[str, asyncio.Task[PackedLayer]] = field(default_factory=dict)
     _downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOWNLOADS))
     pulled: dict[Digest, int] = field(default_factory=dict)
     """Compressed sizes of the layers that were downloaded."""
@@ -55,27 +56,35 @@ class TreeStore:
         """The name of the committed snapshot with the tree's files; None for the empty tree. Raises LayerLost,
         LayerBroken.
         """
-        name = tree.name()
-        if name is None:
+        names = tree.names()
+        if not names:
             return None
+        name = names[-1]
         async with self._locks.setdefault(name, asyncio.Lock()):
-            if self.snapshots.exists(name):
+            there = next((count for count in range(len(names), 0, -1) if self.snapshots.exists(names[count - 1])), 0)
+            missing = tree.layers[there:]
+            if not missing:
                 return name
-            missing: list[tuple[str, RemoteLayer]] = []
-            rest = tree
-            while (top_name := rest.name()) is not None and not self.snapshots.exists(top_name):
-                top = rest.layers[-1]
-                assert isinstance(top, RemoteLayer), "a local layer's snapshot exists as long as the build"
-                missing.insert(0, (top_name, top))
-                rest = rest.below()
-            await asyncio.gather(*(self.blob(layer) for _, layer in missing))
-            sources = [self._source(layer_name, layer) for layer_name, layer in missing]
+            sources = await asyncio.gather(*map(self._source, names[there:], missing))
+            below = names[there - 1] if there else None
             try:
-                await asyncio.to_thread(self.snapshots.apply_chain, rest.name(), sources)
+                await asyncio.to_thread(self.snapshots.apply_chain, below, sources)
             except LayerError as error:
-                origins = ", ".join(dict.fromkeys(str(layer.origin) for _, layer in missing))
-                raise LayerBroken(origins, error) from error
+                remote = [str(layer.origin) for layer in missing if isinstance(layer, RemoteLayer)]
+                if not remote:  # layers of our own
+                    raise
+                raise LayerBroken(", ".join(dict.fromkeys(remote)), error) from error
         return name
+
+    async def packed(self, layer: LocalLayer) -> PackedLayer:
+        """The layer as a blob, made once: for an image, or to lie on another tree than the one it was made on."""
+        if layer.name not in self._packed:
+            self._packed[layer.name] = asyncio.create_task(asyncio.to_thread(self._pack, layer))
+        return await asyncio.shield(self._packed[layer.name])
+
+    def _pack(self, layer: LocalLayer) -> PackedLayer:
+        with self.snapshots.changes(layer.name) as changes:
+            return pack(changes, self.blobs)
 
     async def blob(self, layer: RemoteLayer) -> None:
         """Download the layer, verified, if it is not here yet. Raises LayerLost."""
@@ -92,12 +101,18 @@ class TreeStore:
                 raise LayerLost(f"layer {digest} is gone from {layer.origin.name}") from error
             self.pulled[digest] = layer.descriptor.size
 
-    def _source(self, name: str, layer: RemoteLayer) -> LayerSource:
-        descriptor = layer.descriptor
+    async def _source(self, name: str, layer: Layer) -> LayerSource:
+        """The layer, here to be applied."""
+        match layer:
+            case RemoteLayer(descriptor=descriptor, diff_id=diff_id):
+                await self.blob(layer)
+            case LocalLayer():
+                packed = await self.packed(layer)
+                descriptor, diff_id = packed.descriptor, packed.diff_id
         return LayerSource(
             name=name,
             open=lambda: self.blobs.open(descriptor.digest),
-            diff_id=layer.diff_id,
+            diff_id=diff_id,
             media_type=descriptor.media_type,
         )
 

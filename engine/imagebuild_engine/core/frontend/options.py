@@ -75,10 +75,14 @@ class CommitRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedCommit:
-    """What a revision stands for: the commit, and the full name of the ref (the commit itself if it was one)."""
+    """What a revision stands for: the commit, and the full name of the ref (the commit itself if it was one).
+
+    `tag` is the object of an annotated tag: it counts in the place of the commit where the .git directory is kept.
+    """
 
     commit: str
     ref: str
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

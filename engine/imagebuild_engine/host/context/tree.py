@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
+from ...core.dockerfile import IgnoreMatcher
 from ...core.oci import Digest
 from ..rootfs import hash_file
 from .directory import ContextMissing
@@ -30,23 +31,26 @@ _TYPEFLAGS: dict[int, tuple[EntryKind, str]] = {
 class ContextTree:
     """A context directory, hashed once and only as far as somebody asks."""
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        excluded: Callable[[str], bool] = lambda _path: False,
-        prunable: Callable[[str], bool] = lambda _path: False,
-    ) -> None:
+    def __init__(self, root: Path, ignored: IgnoreMatcher | None = None) -> None:
         self.root = root
-        self._excluded = excluded
-        self._prunable = prunable
+        self._ignored = ignored
         self._described: asyncio.Task[DescribedTree] | None = None
+        self._existing: asyncio.Task[frozenset[bytes]] | None = None
 
     async def described(self) -> DescribedTree:
         """The whole context. Files are hashed in threads; the second call costs nothing."""
         if self._described is None:
             self._described = asyncio.create_task(asyncio.to_thread(self._describe))
         return await asyncio.shield(self._described)
+
+    async def existing(self) -> Callable[[bytes], bool] | None:
+        """Is there such a path in the context? None: whatever is on the disk."""
+        if self._ignored is None:
+            return None
+        if self._existing is None:
+            walk = asyncio.to_thread(lambda: frozenset(os.fsencode(path) for path, _ in self.paths()))
+            self._existing = asyncio.create_task(walk)
+        return (await asyncio.shield(self._existing)).__contains__
 
     def paths(self) -> Iterator[tuple[str, os.stat_result]]:
         """Everything that is not excluded, parents first, names sorted. Parents of what is included are included."""
@@ -68,12 +72,19 @@ class ContextTree:
                 yield from waiting
                 waiting.clear()
                 yield path, status
-            elif is_directory and not self._prunable(path):
+            elif is_directory and self._may_hold(path):
                 waiting.append((path, status))
             else:
                 continue
             if is_directory:
                 stack.append((path, iter(self._names(path))))
+
+    def _excluded(self, path: str) -> bool:
+        return self._ignored is not None and self._ignored.matches_or_parent_matches(path)
+
+    def _may_hold(self, directory: str) -> bool:
+        """Can something in an excluded directory be included all the same?"""
+        return self._ignored is not None and self._ignored.may_reinclude_below(directory)
 
     def _names(self, folder: str) -> list[str]:
         full = self.root / folder

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from ..rootfs import Kind, TooManyLinks, Tree, entry_at
-from ..rootfs.copy import copy_bytes, make_node, set_metadata
+from ..rootfs.node import copy_bytes, make_node, set_metadata
 from ..rootfs.tree import remove_at
 
 

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .endpoint import Trust
+from .urls import Trust
 
 if TYPE_CHECKING:
     import httpx
@@ -51,3 +51,12 @@ def _tls(trust: Trust) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def is_certificate_problem(error: BaseException | None) -> bool:
+    """Is it about a certificate? An unknown one will not be known in a minute."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
