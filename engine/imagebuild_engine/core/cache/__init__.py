@@ -1,18 +1,24 @@
-"""BuildKit's cache: keys, content checksums, records and their inline form, byte for byte.
+"""BuildKit's cache: keys, content checksums, records and their forms (inline, cacheconfig), byte for byte.
 
 This package deals in digests and selectors and never sees an op: `graph.cache_map` says how an op is keyed.
 """
 
+from .config import CONFIG_MEDIA_TYPE, CacheConfig, LayerPlaces, decode_config, encode_config
 from .content import ContentRequest, ContentSelector, DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
 from .export import InputKeys, StepKeys, build_records
 from .index import CacheIndex, RecordId
-from .inline import InvalidRecords, decode_records, encode_records, normalized
+from .inline import decode_records, encode_records
 from .keys import Spelling, content_key, root_key, selector_of
-from .records import CacheResult, ChainResult, LayerResult, Link, Record
+from .order import normalized
+from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
+from .table import LayerTable, joined, without_layers
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
 __all__ = [
+    "CONFIG_MEDIA_TYPE",
+    "ZERO_TIME",
     "BadWildcard",
+    "CacheConfig",
     "CacheIndex",
     "CacheResult",
     "ChainResult",
@@ -22,7 +28,9 @@ __all__ = [
     "EntryKind",
     "InputKeys",
     "InvalidRecords",
+    "LayerPlaces",
     "LayerResult",
+    "LayerTable",
     "Link",
     "PathNotFound",
     "Record",
@@ -32,12 +40,16 @@ __all__ = [
     "TreeEntry",
     "build_records",
     "content_key",
+    "decode_config",
     "decode_records",
+    "encode_config",
     "encode_records",
     "entry_header",
     "has_wildcards",
+    "joined",
     "normalized",
     "root_key",
     "selector_of",
     "wildcard_match",
+    "without_layers",
 ]
