@@ -247,7 +247,7 @@ def test_a_git_context_is_built_at_its_revision(workshop: Workshop) -> None:
     [
         ("--secret", "id=x"),
         ("--network", "none"),
-        ("--cache-to", "type=registry,ref=a/b"),
+        ("--cache-to", "type=gha"),
         ("--output", "type=local,dest=x"),
         ("--platform", "linux/s390x"),
         ("--pull",),

@@ -10,12 +10,14 @@ from .index import CacheIndex, RecordId
 from .inline import decode_records, encode_records
 from .keys import Spelling, content_key, root_key, selector_of
 from .order import normalized
+from .record_json import is_time
 from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
-from .table import LayerTable, joined, without_layers
+from .table import NO_PARENT, LayerTable, joined, without_layers
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
 __all__ = [
     "CONFIG_MEDIA_TYPE",
+    "NO_PARENT",
     "ZERO_TIME",
     "BadWildcard",
     "CacheConfig",
@@ -46,6 +48,7 @@ __all__ = [
     "encode_records",
     "entry_header",
     "has_wildcards",
+    "is_time",
     "joined",
     "normalized",
     "root_key",

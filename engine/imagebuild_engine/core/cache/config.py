@@ -6,8 +6,7 @@ A layer's `parent` is a place in the same table: left out for 0, -1 for none. On
 different layers. What the blobs are is said by the manifest that the config belongs to (remotecache/export.go).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..oci import Digest, InvalidDigest, go_json
@@ -25,7 +24,7 @@ class CacheConfig:
     """`blobs` are the layers of the table, by place."""
 
     blobs: tuple[Digest, ...] = ()
-    table: LayerTable = LayerTable()
+    table: LayerTable = field(default_factory=LayerTable)
     records: tuple[Record, ...] = ()
 
     def normalized(self) -> tuple["CacheConfig", tuple[int, ...]]:
@@ -60,22 +59,19 @@ class CacheConfig:
 
 
 class LayerPlaces:
-    """A table that grows as chains of layers are given a place, each once."""
+    """A table that grows as layers are placed on each other, each pair once."""
 
     def __init__(self) -> None:
         self.blobs: list[Digest] = []
         self._parents: list[int] = []
         self._places: dict[tuple[Digest, int], int] = {}
 
-    def place(self, chain: Sequence[Digest]) -> int:
-        """Where the topmost layer of the chain is, with all the others below it. NO_PARENT for no layer at all."""
-        position = NO_PARENT
-        for blob in chain:
-            parent, key = position, (blob, position)
-            position = self._places.setdefault(key, len(self.blobs))
-            if position == len(self.blobs):
-                self.blobs.append(blob)
-                self._parents.append(parent)
+    def place_on(self, parent: int, blob: Digest) -> int:
+        """The place of a layer that lies on another one, or on none (NO_PARENT)."""
+        position = self._places.setdefault((blob, parent), len(self.blobs))
+        if position == len(self.blobs):
+            self.blobs.append(blob)
+            self._parents.append(parent)
         return position
 
     @property

@@ -6,7 +6,6 @@ there, on loops and (v0.16) on duplicates; so we refuse the first three and neve
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from ..oci import Digest, InvalidDigest
@@ -118,9 +117,14 @@ def _number(value: Any, layers: int, number: int) -> int:
 
 def _time(value: dict[str, Any]) -> str:
     found = value.get("createdAt") or ""
-    if not isinstance(found, str) or (found and not _TIME.fullmatch(found)):
+    if not isinstance(found, str) or (found and not is_time(found)):
         raise InvalidRecords("a cache record's createdAt is not a time")
     return found
+
+
+def is_time(text: str) -> bool:
+    """Is it a time as Go writes it (RFC 3339, up to nine fractional digits)?"""
+    return bool(_TIME.fullmatch(text))
 
 
 def given(item: dict[str, Any], name: str) -> Any:

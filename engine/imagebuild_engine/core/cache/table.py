@@ -46,7 +46,7 @@ class LayerTable:
                 return positions
 
     def check(self) -> None:
-        """Raises InvalidRecords for a parent that does not exist, a loop, or more layers on each other than MAX_DEPTH."""
+        """Raises InvalidRecords for a parent that does not exist, for a loop, and for a pile higher than MAX_DEPTH."""
         depths = [0] * len(self.parents)
         for start in range(len(self.parents)):
             way: list[int] = []

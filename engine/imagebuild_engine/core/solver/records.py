@@ -18,9 +18,9 @@ def solved_records(
 ) -> tuple[Record, ...]:
     """The records of everything the target rests on.
 
-    `result_of` says which layers of the table, or of the image at hand, are a vertex's result, if any. What a hit's record knew about the
-    content of its inputs is kept, though nobody hashed it this time: so a rebuild from our own cache writes the same
-    records again.
+    `result_of` says which layers of the table, or of the image at hand, are a vertex's result, if any. What a hit's
+    record knew about the content of its inputs is kept, though nobody hashed it this time: so a rebuild from our own
+    cache writes the same records again.
     """
     vertices = list(walk(target))
     positions = {vertex: number for number, vertex in enumerate(vertices)}
