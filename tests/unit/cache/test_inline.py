@@ -14,8 +14,8 @@ from imagebuild_engine.core.cache import (
     Record,
     decode_records,
     encode_records,
-    record_json,
     normalized,
+    record_json,
 )
 from imagebuild_engine.core.oci import Digest
 
