@@ -99,7 +99,7 @@ class CacheExporter:
             for layer in chain:
                 below = places.place_on(below, layer.descriptor.digest)
                 at.setdefault(below, layer)
-            texts.setdefault(below, vertex.description)
+            texts.setdefault(below, vertex.origin.instruction if vertex.origin else vertex.description)
             tops[vertex] = LayerResult(below, results[vertex][1])
         sources = tuple(item.index for item in self.imported)
         records = solved_records(

@@ -3,6 +3,7 @@
 This package deals in digests and selectors and never sees an op: `graph.cache_map` says how an op is keyed.
 """
 
+from .compare import Comparison, Parting, Why, compare
 from .config import CONFIG_MEDIA_TYPE, CacheConfig, LayerPlaces, decode_config, encode_config
 from .content import ContentRequest, ContentSelector, DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
 from .export import InputKeys, StepKeys, build_records
@@ -12,6 +13,7 @@ from .keys import Spelling, content_key, root_key, selector_of
 from .order import normalized
 from .record_json import is_time
 from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
+from .steps import CachedStep, CachedSteps, StepInput, steps_of
 from .table import NO_PARENT, LayerTable, joined, without_layers
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
@@ -23,7 +25,10 @@ __all__ = [
     "CacheConfig",
     "CacheIndex",
     "CacheResult",
+    "CachedStep",
+    "CachedSteps",
     "ChainResult",
+    "Comparison",
     "ContentRequest",
     "ContentSelector",
     "DescribedTree",
@@ -34,13 +39,17 @@ __all__ = [
     "LayerResult",
     "LayerTable",
     "Link",
+    "Parting",
     "PathNotFound",
     "Record",
     "RecordId",
     "Spelling",
+    "StepInput",
     "StepKeys",
     "TreeEntry",
+    "Why",
     "build_records",
+    "compare",
     "content_key",
     "decode_config",
     "decode_records",
@@ -53,6 +62,7 @@ __all__ = [
     "normalized",
     "root_key",
     "selector_of",
+    "steps_of",
     "wildcard_match",
     "without_layers",
 ]

@@ -65,3 +65,9 @@ class Record:
     inputs: tuple[tuple[Link, ...], ...] = ()
     results: tuple[LayerResult, ...] = ()
     chains: tuple[ChainResult, ...] = ()
+
+    @property
+    def result(self) -> CacheResult | None:
+        """The newest result, or None for a record that only joins others."""
+        found: list[CacheResult] = [*self.results, *self.chains]
+        return max(found, key=lambda item: item.age, default=None)

@@ -8,7 +8,7 @@ imported by the first request, not by this package.
 from .client import RegistryClient
 from .credentials import Credentials, CredentialStore, DockerCredentials
 from .errors import Denied, InvalidResponse, NotFound, RegistryError, RegistryTimeout, Unauthorized, Unavailable
-from .image import IMAGE_CONFIG_TYPES, FetchedImage, choose_manifest, fetch_image, is_attestation
+from .image import IMAGE_CONFIG_TYPES, FetchedImage, acceptable, choose_manifest, fetch_image, is_attestation
 from .retry import RetryPolicy
 from .transport import Timeouts, Transfer
 from .upload import PushOutcome
@@ -31,6 +31,7 @@ __all__ = [
     "Transfer",
     "Unauthorized",
     "Unavailable",
+    "acceptable",
     "choose_manifest",
     "fetch_image",
     "is_attestation",

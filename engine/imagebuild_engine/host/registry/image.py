@@ -90,9 +90,9 @@ def choose_manifest(index: Index, platform: Platform) -> Descriptor | None:
     Attestations are no images. Where a single entry says nothing about its platform, it is the one.
     """
     images = [entry for entry in index.manifests if not is_attestation(entry)]
-    for acceptable in _acceptable(platform.normalized()):
+    for served in acceptable(platform.normalized()):
         for entry in images:
-            if entry.platform and _serves(entry.platform, acceptable):
+            if entry.platform and _serves(entry.platform, served):
                 return entry
     silent = [entry for entry in images if entry.platform is None]
     return silent[0] if len(silent) == 1 else None
@@ -104,7 +104,7 @@ def is_attestation(entry: Descriptor) -> bool:
     return unknown or _ATTESTATION in entry.annotations
 
 
-def _acceptable(platform: Platform) -> list[Platform]:
+def acceptable(platform: Platform) -> list[Platform]:
     """What runs on the platform, best first (containerd's rules): older variants, and arm on arm64."""
     found = [platform]
     match platform.architecture, platform.variant:
