@@ -172,14 +172,27 @@ class Buildkitd:
     buildctl: tuple[str, ...]
 
     def build(self, context: Path, tag: str, *, cache_from: str = "", arguments: Mapping[str, str] = _NONE) -> Steps:
+        imports = [f"type=registry,ref={cache_from}"] if cache_from else []
+        return self.build_with(context, tag, imports=imports, exports=["type=inline"], arguments=arguments)
+
+    def build_with(
+        self,
+        context: Path,
+        tag: str,
+        *,
+        imports: Sequence[str] = (),
+        exports: Sequence[str] = (),
+        arguments: Mapping[str, str] = _NONE,
+    ) -> Steps:
+        """Build and push with caches as buildctl's --import-cache and --export-cache have them."""
         command = [
             *("build", "--progress", "plain", "--frontend", "dockerfile.v0"),
             *("--local", f"context={context}", "--local", f"dockerfile={context}"),
-            *("--export-cache", "type=inline"),
             *("--output", f"type=image,name={tag},push=true,oci-mediatypes=true"),
+            *(part for item in imports for part in ("--import-cache", item)),
+            *(part for item in exports for part in ("--export-cache", item)),
         ]
         command += [part for name, value in arguments.items() for part in ("--opt", f"build-arg:{name}={value}")]
-        command += ["--import-cache", f"type=registry,ref={cache_from}"] if cache_from else []
         return read_progress(_checked([*self.buildctl, *command], _environment()).stderr)
 
     def forget(self) -> None:

@@ -5,18 +5,29 @@ with running_registry(folder) as registry:
     assert ("HEAD", "/v2/app/manifests/1", 200) in registry.requests()
 """
 
+import json
 import re
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _NEEDED = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "openssl": "openssl"}
 _START_SECONDS = 30.0
+_MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+        "docker.distribution.manifest.v2",
+        "docker.distribution.manifest.list.v2",
+    )
+)
 _LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")  # with ", tls" behind it where that is on
 _ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) ', re.MULTILINE)
 
@@ -46,6 +57,13 @@ class RunningRegistry:
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    def manifest(self, repository: str, tag: str) -> dict[str, Any]:
+        """A manifest or index of any kind, as it lies there."""
+        url = f"http://{self.host}/v2/{repository}/manifests/{tag}"
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": _MANIFESTS}), timeout=10) as answer:
+            value: dict[str, Any] = json.load(answer)
+            return value
 
     def requests(self) -> tuple[Access, ...]:
         """What was asked and answered so far, in order of answers.

@@ -1,9 +1,29 @@
 """Joining them: one build from request to result. `run.py` is the table of contents."""
 
 from . import progress
-from .inspect import inspect_cache
+from .inspect import (
+    CacheUnreadable,
+    Inspected,
+    compare_caches,
+    comparison_json,
+    inspect_cache,
+    inspected_json,
+    other_layers,
+)
 from .metadata import metadata
 from .run import run
 from .settings import Settings
 
-__all__ = ["Settings", "inspect_cache", "metadata", "progress", "run"]
+__all__ = [
+    "CacheUnreadable",
+    "Inspected",
+    "Settings",
+    "compare_caches",
+    "comparison_json",
+    "inspect_cache",
+    "inspected_json",
+    "metadata",
+    "other_layers",
+    "progress",
+    "run",
+]

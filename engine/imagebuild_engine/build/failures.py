@@ -99,6 +99,10 @@ class PushFailed(Exception):
     """The image could not be pushed. The cause says why."""
 
 
+class OutputUnwritable(Exception):
+    """A directory that was to be written cannot be."""
+
+
 class LayerBroken(Exception):
     """A layer that an image has cannot be unpacked: the image is at fault."""
 
@@ -160,6 +164,8 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.NOT_SUPPORTED, str(error))
         case PushFailed(__cause__=RegistryError() as cause):
             return failure(_push_reason(cause), f"{error}: {cause}")
+        case OutputUnwritable():
+            return failure(Reason.PUSH_DENIED, str(error))
         case RegistryError():
             return failure(_registry_reason(error), str(error))
         case LayerBroken():

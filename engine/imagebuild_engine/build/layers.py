@@ -1,20 +1,26 @@
 """Layers and trees: what the solver's results are made of. Nothing here touches a disk or a socket."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.oci import Descriptor, Digest, Reference
+from ..core.oci import Descriptor, Digest, ImageConfig, Reference
+from ..host.content import OciLayout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteLayer:
-    """A layer that a registry has and nobody has pulled. `origin` is an image whose repository holds it."""
+    """A layer that nobody has pulled. `origin` is an image whose repository holds it, or a directory."""
 
     descriptor: Descriptor
     diff_id: Digest
-    origin: Reference
+    origin: Reference | OciLayout
     created: str = ""
+
+    @property
+    def repository(self) -> Reference | None:
+        """Where a registry may be told to take it from."""
+        return self.origin if isinstance(self.origin, Reference) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +94,18 @@ Result = Tree | Context | Fetched
 def stacked(trees: Iterable[Tree]) -> Tree:
     """All trees on each other, lowest first (a merge)."""
     return Tree(tuple(layer for tree in trees for layer in tree.layers))
+
+
+def image_layers(
+    origin: Reference | OciLayout, descriptors: Sequence[Descriptor], config: ImageConfig
+) -> tuple[RemoteLayer, ...]:
+    """The image's layers, lowest first, with the times that its history gives them. Raises ValueError if the config
+    does not fit the manifest."""
+    if len(config.diff_ids) != len(descriptors):
+        raise ValueError(f"the image has {len(descriptors)} layers, but its config knows {len(config.diff_ids)}")
+    created = [entry.created for entry in config.history if not entry.empty_layer]
+    created += [""] * (len(descriptors) - len(created))
+    return tuple(
+        RemoteLayer(descriptor=descriptor, diff_id=diff_id, origin=origin, created=moment)
+        for descriptor, diff_id, moment in zip(descriptors, config.diff_ids, created, strict=False)
+    )

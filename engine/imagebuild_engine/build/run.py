@@ -66,7 +66,7 @@ class _Build:
         with Surroundings(self.settings.state) as surroundings:
             credentials = DockerCredentials(self.settings.docker_config)
             async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
-                importing = asyncio.create_task(self._import(client, target_platform))
+                importing = asyncio.create_task(self._import(client))
                 try:
                     return await self._run(client, surroundings, target_platform, importing)
                 finally:
@@ -138,6 +138,7 @@ class _Build:
                 store=self.store,
                 base_layers=lowered.base_layers,
                 created=_timestamp(epoch),
+                view=self.view,
             )
         result = self.result()
         self.view.show(
@@ -183,10 +184,10 @@ class _Build:
                 seconds = self.worker.seconds.get(vertex, 0.0)
                 self.view.show(StepDone(number=number, total=total, text=text, outcome="miss", seconds=seconds))
 
-    async def _import(self, client: RegistryClient, target: Platform) -> tuple[Imported, ...]:
+    async def _import(self, client: RegistryClient) -> tuple[Imported, ...]:
         started = time.monotonic()
         sources = () if self.request.no_cache else self.request.cache_from
-        imported = await import_caches(client, sources, target, self.request.cache_import_timeout_seconds)
+        imported = await import_caches(client, sources, self.request.cache_import_timeout_seconds)
         self.seconds["import"] = time.monotonic() - started
         return imported
 

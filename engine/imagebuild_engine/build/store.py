@@ -1,13 +1,13 @@
 """Trees made real: remote layers pulled and unpacked, only when somebody needs their files."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.oci import Digest
-from ..host.content import BlobStore
+from ..core.oci import Descriptor, Digest
+from ..host.content import BlobMissing, BlobStore, OciLayout
 from ..host.layers import LayerError, PackedLayer, pack
 from ..host.registry import NotFound, RegistryClient
 from ..host.snapshots import LayerSource, Snapshotter
@@ -16,6 +16,7 @@ from .layers import Layer, LocalLayer, RemoteLayer, Tree
 from .surroundings import Surroundings
 
 _DOWNLOADS = 4
+_READ = 1 << 20
 
 
 @dataclass
@@ -48,6 +49,8 @@ class TreeStore:
         digest = layer.descriptor.digest
         if self.blobs.has(digest):
             return True
+        if isinstance(layer.origin, OciLayout):
+            return layer.origin.has(digest)
         if digest not in self._exists:
             self._exists[digest] = asyncio.create_task(self.client.has_blob(layer.origin, digest))
         return await asyncio.shield(self._exists[digest])
@@ -94,12 +97,18 @@ class TreeStore:
                 return
             try:
                 with self.blobs.ingest(layer.descriptor) as ingest:
-                    async for chunk in self.client.open_blob(layer.origin, layer.descriptor):
+                    async for chunk in self._read(layer):
                         await asyncio.to_thread(ingest.write, chunk)
                     ingest.commit()
-            except NotFound as error:
-                raise LayerLost(f"layer {digest} is gone from {layer.origin.name}") from error
-            self.pulled[digest] = layer.descriptor.size
+            except (NotFound, BlobMissing) as error:
+                raise LayerLost(f"layer {digest} is gone from {layer.origin}") from error
+            if layer.repository:
+                self.pulled[digest] = layer.descriptor.size
+
+    def _read(self, layer: RemoteLayer) -> AsyncGenerator[bytes, None]:
+        if isinstance(layer.origin, OciLayout):
+            return _read_file(layer.origin, layer.descriptor)
+        return self.client.open_blob(layer.origin, layer.descriptor)
 
     async def _source(self, name: str, layer: Layer) -> LayerSource:
         """The layer, here to be applied."""
@@ -126,3 +135,9 @@ class TreeStore:
             yield root
         finally:
             await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+async def _read_file(layout: OciLayout, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
+    with await asyncio.to_thread(layout.open, descriptor) as file:
+        while data := await asyncio.to_thread(file.read, _READ):
+            yield data

@@ -22,7 +22,7 @@ from ..contract import (
     encode_result,
     layout,
 )
-from . import options
+from . import cache_options, options
 from .contexts import named_contexts
 
 # buildx's options that this version does not have. Each is named here so that it is refused, not ignored.
@@ -72,9 +72,17 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of the image; repeatable.")
 @click.option("--platform", default="", help="os/arch[/variant]; only the machine's own is supported yet.")
 @click.option(
-    "--cache-from", multiple=True, help="REF or type=registry,ref=REF; repeatable, the first that has a step wins."
+    "--cache-from",
+    multiple=True,
+    help="REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…][,digest=…]; repeatable, the first that has a "
+    "step wins.",
 )
-@click.option("--cache-to", multiple=True, help="type=inline, which is the default.")
+@click.option(
+    "--cache-to",
+    multiple=True,
+    help="type=inline, which is the default when pushing; type=registry,ref=REF or type=local,dest=DIRECTORY[,tag=…], "
+    "both with [,mode=min|max][,image-manifest=…][,oci-mediatypes=…][,ignore-error=…]; repeatable.",
+)
 @click.option("--cache-import-timeout", default=30.0, show_default=True, help="Seconds that one cache source may take.")
 @click.option("--no-cache", is_flag=True, help="Use no cached step.")
 @click.option(
@@ -198,7 +206,8 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
     push = push or given["push"]
     if push and not given["tags"]:
         raise click.UsageError("--push needs a name for the image: give --tag")
-    inline = options.inline_cache(given["cache_to"]) if given["cache_to"] else push
+    caches, inline = cache_options.cache_to(given["cache_to"])
+    inline = inline if given["cache_to"] else push
     if "BUILDKIT_INLINE_CACHE" in arguments:
         inline = arguments["BUILDKIT_INLINE_CACHE"] not in ("", "0", "false")
     epoch = arguments.get("SOURCE_DATE_EPOCH") or environment.get("SOURCE_DATE_EPOCH") or ""
@@ -211,7 +220,8 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         build_args=arguments,
         labels=options.pairs("--label", given["labels"]),
         platform=given["platform"],
-        cache_from=options.cache_from(given["cache_from"]),
+        cache_from=cache_options.cache_from(given["cache_from"]),
+        cache_to=caches,
         cache_import_timeout_seconds=given["cache_import_timeout"],
         inline_cache=inline,
         no_cache=given["no_cache"],

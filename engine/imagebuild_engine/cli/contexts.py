@@ -33,7 +33,6 @@ def _short(name: str) -> str:
 def _directory(name: str, target: str) -> str:
     path = Path(target).resolve()
     if not path.is_dir():
-        raise click.BadParameter(
-            f"{name}={target}: there is no such directory (for an image, docker-image://…)", param_hint="--build-context"
-        )
+        problem = f"{name}={target}: there is no such directory (for an image, docker-image://…)"
+        raise click.BadParameter(problem, param_hint="--build-context")
     return str(path)

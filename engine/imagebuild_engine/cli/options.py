@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..contract import CacheSource, DirectorySource, GitSource, InvalidReference, Reference, Source
+from ..contract import DirectorySource, GitSource, InvalidReference, Reference, Source
 
 _GIT_URL = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
 
@@ -19,33 +19,6 @@ def attributes(option: str, text: str) -> dict[str, str]:
             raise click.BadParameter(f'"{part}" is not of the form key=value', param_hint=option)
         found[key.strip().lower()] = value
     return found
-
-
-def cache_from(values: tuple[str, ...]) -> tuple[CacheSource, ...]:
-    """`--cache-from`: a reference, or type=registry,ref=…; in order of preference."""
-    sources = []
-    for value in values:
-        ref = value
-        if "=" in value:
-            given = attributes("--cache-from", value)
-            kind = given.pop("type", "registry")
-            if kind != "registry":
-                raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--cache-from")
-            ref = given.pop("ref", "")
-            if given:
-                raise click.BadParameter(f"not supported yet: {', '.join(sorted(given))}", param_hint="--cache-from")
-        reference("--cache-from", ref)
-        sources.append(CacheSource(ref=ref))
-    return tuple(sources)
-
-
-def inline_cache(values: tuple[str, ...]) -> bool:
-    """`--cache-to`: type=inline is all there is yet; without the option it is the default."""
-    for value in values:
-        kind = attributes("--cache-to", value).get("type") if "=" in value else value
-        if kind != "inline":
-            raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--cache-to")
-    return True
 
 
 def reference(option: str, text: str) -> Reference:

@@ -6,7 +6,7 @@ The operator imports this package and nothing else of the engine. `names` from t
 from ..core.oci import Digest, InvalidDigest, InvalidReference, Reference
 from . import layout
 from .failure import FAILURES, Category, FailureClass, Reason, reason_of_exit_code
-from .request import BuildRequest, CacheSource, DirectorySource, Dockerfile, GitSource, Output, Source
+from .request import BuildRequest, CacheSource, CacheTarget, DirectorySource, Dockerfile, GitSource, Output, Source
 from .result import (
     BuildResult,
     Bytes,
@@ -38,6 +38,7 @@ __all__ = [
     "CacheResult",
     "CacheSource",
     "CacheSourceResult",
+    "CacheTarget",
     "Category",
     "Digest",
     "DirectorySource",
