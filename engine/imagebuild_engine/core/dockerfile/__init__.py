@@ -12,10 +12,11 @@ it does so on purpose and says so. Words stay unexpanded here: the frontend expa
 
 from __future__ import annotations
 
+from .cleanpath import clean_path
 from .directives import Directive
 from .document import Dockerfile, Stage
 from .errors import DockerfileError, ExpansionError, suggest
-from .expand import Expansion, expand, expand_words, expansion
+from .expand import Expansion, expand, expand_words, expansion, expansion_of_body
 from .ignore import IgnoreMatcher, IgnorePatterns, ParentMatch
 from .instructions import (
     Add,
@@ -50,6 +51,7 @@ from .instructions import (
 from .limits import DEFAULT_LIMITS, Limits
 from .parse import parse_dockerfile, parse_instruction
 from .pathmatch import BadPattern, path_match
+from .ports import PortSpec
 from .source import Location, Source
 from .transfer import octal_mode, remote_kind
 
@@ -85,6 +87,7 @@ __all__ = [
     "MountText",
     "OnBuild",
     "ParentMatch",
+    "PortSpec",
     "Run",
     "RunMount",
     "Shell",
@@ -96,9 +99,11 @@ __all__ = [
     "User",
     "Volume",
     "Workdir",
+    "clean_path",
     "expand",
     "expand_words",
     "expansion",
+    "expansion_of_body",
     "octal_mode",
     "parse_dockerfile",
     "parse_instruction",

@@ -100,9 +100,7 @@ def logical_lines(lines: list[str], escape: str, directives: Collection[int] = (
                 continue
             text, goes_on = _without_continuation(line, continued)
             parts.append(text)
-        yield LogicalLine(
-            "".join(parts), Location(start, end), tuple(comments), Location(end, end) if gap else None
-        )
+        yield LogicalLine("".join(parts), Location(start, end), tuple(comments), Location(end, end) if gap else None)
         comments.clear()
 
 

@@ -89,6 +89,7 @@ class _Lowering:
             platform=self.options.platform,
             history=tuple(state.history),
             steps=steps,
+            stages=tuple(sorted(self.states)),
             author=state.author,
             base_layers=state.base_layers,
         )
@@ -109,7 +110,7 @@ class _Lowering:
 
     def _reachable(self, target: Stage) -> set[int]:
         found: set[int] = set()
-        pending = [target.index]
+        pending = [*range(len(self.dockerfile.stages))] if self.options.all_stages else [target.index]
         while pending:
             index = pending.pop()
             if index in found:

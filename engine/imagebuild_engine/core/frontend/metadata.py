@@ -1,13 +1,13 @@
 """Instructions that change the image's config and the state of later steps, but no file."""
 
 import json
-import re
 from dataclasses import replace
 
 from ..dockerfile import (
     Arg,
     Cmd,
     Command,
+    DockerfileError,
     Entrypoint,
     Env,
     ExecForm,
@@ -16,6 +16,7 @@ from ..dockerfile import (
     Label,
     Maintainer,
     OnBuild,
+    PortSpec,
     Shell,
     StopSignal,
     User,
@@ -28,7 +29,6 @@ from .scope import Env as Environment
 from .stage import StageState
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
-_PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/([a-z]+))?", re.IGNORECASE)
 _HIDDEN_ARGS = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 
 
@@ -101,21 +101,12 @@ def expose(state: StageState, instruction: Expose) -> None:
     ports: list[str] = []
     for word in instruction.ports:
         for text in expand_words(word, state.env, escape=state.dockerfile.escape):
-            ports += _ports(state, text, instruction)
+            try:
+                ports += PortSpec.parse(text).names
+            except DockerfileError as error:
+                raise error.at(instruction.location, state.dockerfile.source) from error
     state.config = replace(state.config, exposed_ports=state.config.exposed_ports | set(ports))
     state.commit(f"EXPOSE [{' '.join(ports)}]")
-
-
-def _ports(state: StageState, text: str, instruction: Expose) -> list[str]:
-    found = _PORT.fullmatch(text)
-    if found is None:
-        raise state.error(f'EXPOSE: "{text}" is not a port (80, 80/udp, 8000-8010)', instruction.location)
-    low, high, protocol = int(found[1]), int(found[2] or found[1]), (found[3] or "tcp").lower()
-    if protocol not in ("tcp", "udp", "sctp"):
-        raise state.error(f'EXPOSE: "{protocol}" is not a protocol (tcp, udp, sctp)', instruction.location)
-    if not low <= high <= 65535:
-        raise state.error(f'EXPOSE: "{text}" is not a range of ports', instruction.location)
-    return [f"{port}/{protocol}" for port in range(low, high + 1)]
 
 
 def volume(state: StageState, instruction: Volume) -> None:
