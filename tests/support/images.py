@@ -52,6 +52,7 @@ APPLETS = [
     "wc",
 ]
 CREATED = "2026-01-01T00:00:00Z"
+AMD64 = Platform("linux", "amd64")
 
 
 def missing_busybox() -> str:
@@ -81,15 +82,18 @@ def busybox_layer() -> bytes:
     return buffer.getvalue()
 
 
-def push_image(reference: str, layers: list[bytes], config: RunConfig | None = None) -> Digest:
+def push_image(
+    reference: str, layers: list[bytes], config: RunConfig | None = None, platform: Platform = AMD64
+) -> Digest:
     """An image of these uncompressed layers under the reference; its digest."""
-    return asyncio.run(_push(Reference.parse(reference), layers, config or RunConfig(env=(PATH,), working_dir="/")))
+    config = config or RunConfig(env=(PATH,), working_dir="/")
+    return asyncio.run(_push(Reference.parse(reference), layers, config, platform))
 
 
-async def _push(reference: Reference, layers: list[bytes], run_config: RunConfig) -> Digest:
+async def _push(reference: Reference, layers: list[bytes], run_config: RunConfig, platform: Platform) -> Digest:
     packed = [gzip.compress(layer, 1, mtime=0) for layer in layers]
     config = ImageConfig(
-        platform=Platform("linux", "amd64"),
+        platform=platform,
         config=run_config,
         diff_ids=tuple(Digest.of(layer) for layer in layers),
         history=tuple(HistoryEntry(created=CREATED, created_by=f"layer {number}") for number in range(len(layers))),

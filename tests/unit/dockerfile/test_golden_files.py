@@ -45,7 +45,7 @@ def _instruction(instruction: Instruction, indent: str) -> Iterator[str]:
     yield f"{indent}  | {instruction.text!r}"
     for field in dataclasses.fields(instruction):
         value = getattr(instruction, field.name)
-        if field.name in ("location", "text") or (value is None and field.name != "test"):
+        if field.name in ("location", "text") or not field.compare or (value is None and field.name != "test"):
             continue
         match value:
             case ShellForm(text=text):

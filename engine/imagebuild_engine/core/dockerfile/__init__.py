@@ -15,7 +15,7 @@ from ..patterns import IgnoreMatcher, ParentMatch
 from .directives import Directive
 from .document import Dockerfile, Stage
 from .errors import DockerfileError, ExpansionError, suggest
-from .expand import Expansion, expand, expand_words, expansion
+from .expand import Expansion, expand, expand_words, expansion, expansion_of_body
 from .ignore import IgnorePatterns
 from .instructions import (
     Add,
@@ -49,6 +49,7 @@ from .instructions import (
 )
 from .limits import DEFAULT_LIMITS, Limits
 from .parse import parse_dockerfile, parse_instruction
+from .ports import PortSpec
 from .source import Location, Source
 from .transfer import octal_mode, remote_kind
 
@@ -83,6 +84,7 @@ __all__ = [
     "MountText",
     "OnBuild",
     "ParentMatch",
+    "PortSpec",
     "Run",
     "RunMount",
     "Shell",
@@ -97,6 +99,7 @@ __all__ = [
     "expand",
     "expand_words",
     "expansion",
+    "expansion_of_body",
     "octal_mode",
     "parse_dockerfile",
     "parse_instruction",

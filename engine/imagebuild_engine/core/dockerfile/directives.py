@@ -37,8 +37,8 @@ def read_directives(lines: list[str], source: Source) -> tuple[Directive, ...]:
         directive = _read(line.lstrip(SPACE), Location(number, number))
         if directive is None:
             break
-        if shebang and directive.name != "syntax":
-            continue  # BuildKit looks past `#!` for the syntax only
+        if shebang and directive.name == "escape":
+            continue  # BuildKit looks past `#!` for the others only
         if directive.name in found:
             raise DockerfileError(f"only one {directive.name} parser directive can be used", directive.location, source)
         found[directive.name] = directive

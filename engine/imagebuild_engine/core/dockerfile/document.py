@@ -42,6 +42,8 @@ class Dockerfile:
     directives: tuple[Directive, ...]
     meta_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
+    gaps: tuple[Location, ...] = ()
+    """Last lines of instructions with an empty line among their continuation lines."""
 
     @property
     def escape(self) -> str:

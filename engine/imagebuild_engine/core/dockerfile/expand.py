@@ -50,6 +50,11 @@ def expansion(word: str, env: Mapping[str, str], *, escape: str = "\\") -> Expan
     return Lexer(word, env, escape=escape).run()
 
 
+def expansion_of_body(text: str, env: Mapping[str, str]) -> Expansion:
+    """A heredoc's body: variables and escapes as in a word, but quotes are ordinary characters."""
+    return Lexer(text, env, quotes=False).run()
+
+
 @dataclass(slots=True)
 class _Words:
     """Words in the making."""
@@ -87,6 +92,7 @@ class Lexer:
         raw_quotes: bool = False,
         raw_escapes: bool = False,
         keep_unset: bool = False,
+        quotes: bool = True,
     ) -> None:
         self._word = word
         self._text = word.removeprefix(_BYTE_ORDER_MARK)
@@ -97,6 +103,7 @@ class Lexer:
         self._raw_quotes = raw_quotes
         self._raw_escapes = raw_escapes
         self._keep_unset = keep_unset
+        self._quotes = quotes
         self._used: set[str] = set()
         self._unset: set[str] = set()
 
@@ -135,10 +142,10 @@ class Lexer:
             if char == "$":
                 piece = self._dollar()
                 words.add(piece)
-            elif char == "'":
+            elif char == "'" and self._quotes:
                 piece = self._single_quoted(in_pattern)
                 words.add_raw(piece)
-            elif char == '"':
+            elif char == '"' and self._quotes:
                 piece = self._double_quoted(in_pattern)
                 words.add_raw(piece)
             elif char == "<":

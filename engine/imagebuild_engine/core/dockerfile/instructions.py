@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from .blanks import GAP
 from .source import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What every instruction has: its lines, and its text after continuation lines were joined (history shows it)."""
+    """What every instruction has: its lines, and its text after continuation lines were joined (history shows it).
+
+    `comments` stand above it: what they say matters to the checks of a Dockerfile only (LogicalLine).
+    """
 
     location: Location
     text: str
+    comments: tuple[str, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def keyword(self) -> str:
+        """The instruction's name as written: `RUN`, `run`."""
+        return GAP.split(self.text, maxsplit=1)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,8 @@ class From(Written):
     base: str
     name: str | None = None  # lower-cased, as BuildKit does
     platform: str | None = None
+    words: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """The base and, where the stage has a name, `AS` and that name: all as written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .blanks import GAP, SPACE
 from .durations import parse_duration
@@ -94,7 +94,7 @@ def interpret(line: LogicalLine, escape: str) -> Instruction:
         shown = statement.name if len(statement.name) <= 64 else statement.name[:64] + "…"
         raise DockerfileError(f"unknown instruction: {shown or 'an empty one'}", hint=hint)
     _refuse_heredocs(name, statement.rest, line.text, escape)
-    return read(
+    instruction = read(
         _Line(
             flags=statement.flags,
             rest=statement.rest,
@@ -104,6 +104,7 @@ def interpret(line: LogicalLine, escape: str) -> Instruction:
             escape=escape,
         )
     )
+    return replace(instruction, comments=line.comments) if line.comments else instruction
 
 
 def _refuse_heredocs(name: str, rest: str, text: str, escape: str) -> None:
@@ -130,7 +131,9 @@ def _from(line: _Line) -> From:
     elif len(words) != 1:
         raise DockerfileError("FROM requires either one or three arguments", hint="FROM image [AS name]")
     platform = _FROM_FLAGS.parse(line.flags).get("platform")
-    return From(base=words[0], name=name, platform=platform or None, location=line.location, text=line.text)
+    return From(
+        base=words[0], name=name, platform=platform or None, words=words, location=line.location, text=line.text
+    )
 
 
 def _arg(line: _Line) -> Arg:

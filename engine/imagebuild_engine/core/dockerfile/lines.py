@@ -11,7 +11,7 @@ The joined text is hashed into cache keys, so the rules are BuildKit's, to the b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from .blanks import SPACE
@@ -28,10 +28,17 @@ _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
 @dataclass(frozen=True, slots=True)
 class LogicalLine:
-    """One instruction's text, not yet taken apart."""
+    """One instruction's text, not yet taken apart.
+
+    `comments` stand above it, since the last instruction or the last comment without a word; each is what follows the
+    line's first character, so an indented one keeps its `#`, as in BuildKit. `gap` is where the text ends, if there is
+    an empty line among its continuation lines.
+    """
 
     text: str
     location: Location
+    comments: tuple[str, ...] = ()
+    gap: Location | None = None
 
 
 def decode(data: bytes, name: str, limits: Limits) -> Source:
@@ -63,17 +70,25 @@ def physical_lines(source: Source, limits: Limits) -> list[str]:
     return [line.rstrip("\r") for line in lines]
 
 
-def logical_lines(lines: list[str], escape: str) -> Iterator[LogicalLine]:
-    """The instructions of a file, in order. A file's end ends a continuation too."""
+def logical_lines(lines: list[str], escape: str, directives: Collection[int] = ()) -> Iterator[LogicalLine]:
+    """The instructions of a file, in order. A file's end ends a continuation too. `directives`: lines that are one."""
     continued = _CONTINUED[escape]
     numbered = iter(enumerate(lines, 1))
-    for start, line in numbered:
-        line = line.lstrip(SPACE)
+    comments: list[str] = []
+    for start, written in numbered:
+        line = written.lstrip(SPACE)
+        if line.startswith("#") and start not in directives:
+            comment = written[1:].strip(SPACE)
+            if comment:
+                comments.append(comment)
+            else:
+                comments.clear()
         if not line or line.startswith("#"):
             continue
         text, goes_on = _without_continuation(line, continued)
         parts = [text]
         end = start
+        gap = False
         while goes_on:
             following = next(numbered, None)
             if following is None:
@@ -81,10 +96,12 @@ def logical_lines(lines: list[str], escape: str) -> Iterator[LogicalLine]:
             end, line = following
             blank_or_comment = line.lstrip(SPACE)
             if not blank_or_comment or blank_or_comment.startswith("#"):
+                gap = gap or not blank_or_comment
                 continue
             text, goes_on = _without_continuation(line, continued)
             parts.append(text)
-        yield LogicalLine("".join(parts), Location(start, end))
+        yield LogicalLine("".join(parts), Location(start, end), tuple(comments), Location(end, end) if gap else None)
+        comments.clear()
 
 
 def _without_continuation(line: str, continued: re.Pattern[str]) -> tuple[str, bool]:

@@ -23,10 +23,13 @@ def parse_dockerfile(data: bytes, *, name: str = "Dockerfile", limits: Limits = 
     escape = next((d.value for d in directives if d.name == "escape"), "\\")
     meta_args: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
-    for count, line in enumerate(logical_lines(lines, escape)):
+    gaps: list[Location] = []
+    for count, line in enumerate(logical_lines(lines, escape, {d.location.start for d in directives})):
         if count == limits.instructions:
             raise DockerfileError(f"more than {limits.instructions} instructions", line.location, source)
         instruction = _interpret(line, escape, source)
+        if line.gap is not None:
+            gaps.append(line.gap)
         if isinstance(instruction, From):
             stages.append((instruction, []))
         elif stages:
@@ -45,6 +48,7 @@ def parse_dockerfile(data: bytes, *, name: str = "Dockerfile", limits: Limits = 
         directives=directives,
         meta_args=tuple(meta_args),
         stages=tuple(_stage(index, head, body) for index, (head, body) in enumerate(stages)),
+        gaps=tuple(gaps),
     )
 
 

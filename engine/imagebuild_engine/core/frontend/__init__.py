@@ -12,6 +12,7 @@ from .options import (
     PinnedImage,
     Pins,
 )
+from .scope import predefined_args
 
 __all__ = [
     "BuildOptions",
@@ -24,4 +25,5 @@ __all__ = [
     "PinnedImage",
     "Pins",
     "lower",
+    "predefined_args",
 ]

@@ -86,6 +86,7 @@ class _Lowering:
             platform=self.options.platform if self.options.platform_requested else state.image_platform,
             history=tuple(state.history),
             steps=steps,
+            stages=tuple(sorted(self.states)),
             author=state.author,
             base_layers=state.base_layers,
         )
@@ -106,7 +107,7 @@ class _Lowering:
 
     def _reachable(self, target: Stage) -> set[int]:
         found: set[int] = set()
-        pending = [target.index]
+        pending = [*range(len(self.dockerfile.stages))] if self.options.all_stages else [target.index]
         while pending:
             index = pending.pop()
             if index in found:

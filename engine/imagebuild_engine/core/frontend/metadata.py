@@ -7,6 +7,7 @@ from ..dockerfile import (
     Arg,
     Cmd,
     Command,
+    DockerfileError,
     Entrypoint,
     Env,
     ExecForm,
@@ -15,6 +16,7 @@ from ..dockerfile import (
     Label,
     Maintainer,
     OnBuild,
+    PortSpec,
     Shell,
     StopSignal,
     User,
@@ -23,7 +25,6 @@ from ..dockerfile import (
 )
 from ..oci import Healthcheck as HealthcheckConfig
 from .options import BuildOptions
-from .ports import exposed_ports
 from .scope import Env as Environment
 from .signals import is_signal
 from .stage import StageState
@@ -102,9 +103,9 @@ def expose(state: StageState, instruction: Expose) -> None:
     for word in instruction.ports:
         for text in expand_words(word, state.env, escape=state.dockerfile.escape):
             try:
-                ports += exposed_ports(text)
-            except ValueError as error:
-                raise state.error(f"EXPOSE: {error}", instruction.location) from error
+                ports += PortSpec.parse(text).names
+            except DockerfileError as error:
+                raise error.at(instruction.location, state.dockerfile.source) from error
     state.config = replace(state.config, exposed_ports=state.config.exposed_ports | set(ports))
     state.commit(f"EXPOSE [{' '.join(ports)}]")
 

@@ -18,6 +18,8 @@ class BuildOptions:
     target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    all_stages: bool = False
+    """Lower the stages that the target does not need as well, so that nothing wrong in them stays unseen."""
     no_cache: bool = False
     no_cache_stages: Set[str] = frozenset()
     """Stages, by their names in lower case, whose steps run even where a result is known (--no-cache-filter)."""
@@ -121,5 +123,7 @@ class Lowered:
     history: tuple[HistoryEntry, ...]
     steps: tuple[Vertex, ...]
     author: str = ""
+    stages: tuple[int, ...] = ()
+    """Which stages the target rests on, itself included, in the order of the file."""
     base_layers: int = 0
     """How many of the image's layers are its base image's."""

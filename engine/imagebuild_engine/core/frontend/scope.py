@@ -47,7 +47,7 @@ class Env(Mapping[str, str]):
 
 def global_args(dockerfile: Dockerfile, options: BuildOptions) -> Env:
     """Predefined platform arguments, then the ARGs before the first FROM, each seeing those before it."""
-    env = Env(_platform_args(options, dockerfile.stages[-1].name))
+    env = Env(predefined_args(options, dockerfile))
     for instruction in dockerfile.meta_args:
         for pair in instruction.pairs:
             if pair.name in options.build_args:
@@ -63,7 +63,9 @@ def proxy_args(options: BuildOptions) -> tuple[str, ...]:
     return tuple(f"{name}={value}" for name, value in sorted(found.items()))
 
 
-def _platform_args(options: BuildOptions, last_stage: str | None) -> dict[str, str]:
+def predefined_args(options: BuildOptions, dockerfile: Dockerfile) -> dict[str, str]:
+    """The ARGs that exist without a declaration."""
+
     def of(prefix: str, platform: Platform) -> dict[str, str]:
         return {
             f"{prefix}PLATFORM": str(platform),
@@ -73,6 +75,6 @@ def _platform_args(options: BuildOptions, last_stage: str | None) -> dict[str, s
             f"{prefix}VARIANT": platform.variant,
         }
 
-    stage = {"TARGETSTAGE": options.target or last_stage or "default"}
+    stage = {"TARGETSTAGE": options.target or dockerfile.stages[-1].name or "default"}
     found = of("BUILD", options.build_platform) | of("TARGET", options.platform) | stage
     return {name: options.build_args.get(name, value) for name, value in found.items()}

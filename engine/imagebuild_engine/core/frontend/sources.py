@@ -122,7 +122,7 @@ class Sources:
         if not text:
             raise self._error(f"FROM --platform={stage.platform}: an ARG in it has no value", location)
         try:
-            return Platform.parse(text)
+            return Platform.parse(text, own=self.options.build_platform)
         except InvalidPlatform as error:
             raise self._error(f"FROM --platform: {error}", location) from error
 

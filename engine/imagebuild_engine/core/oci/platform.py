@@ -16,9 +16,13 @@ _ARCHITECTURES = {
     "armhf": ("arm", "v7"),
     "armel": ("arm", "v6"),
 }
-
-
-_KNOWN = frozenset({"386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x"})
+_KNOWN_SYSTEM = re.compile(
+    "aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9|solaris|windows|zos"
+)
+_KNOWN_ARCHITECTURE = re.compile(
+    "386|amd64|amd64p32|arm|armbe|arm64|arm64be|loong64|mips|mipsle|mips64|mips64le|mips64p32|mips64p32le|ppc|ppc64"
+    "|ppc64le|riscv|riscv64|s390|s390x|sparc|sparc64|wasm"
+)
 
 
 class InvalidPlatform(ValueError):
@@ -40,11 +44,18 @@ class Platform:
     os_features: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """`os/architecture[/variant]`, or an architecture alone, of linux; normalised. Raises InvalidPlatform."""
+    def parse(cls, text: str, *, own: Self | None = None) -> Self:
+        """`os/architecture[/variant]`, normalised. Raises InvalidPlatform.
+
+        With the machine's `own` platform, a known system or architecture alone is enough; the rest is as there.
+        """
         parts = text.strip().split("/")
-        if len(parts) == 1 and parts[0].lower() in _KNOWN | _ARCHITECTURES.keys():
-            parts = ["linux", *parts]
+        if own is not None and len(parts) == 1:
+            by_system, by_architecture = cls(parts[0], own.architecture, own.variant), cls(own.os, parts[0])
+            if _KNOWN_SYSTEM.fullmatch(by_system.normalized().os):
+                return by_system.normalized()
+            if _KNOWN_ARCHITECTURE.fullmatch(by_architecture.normalized().architecture):
+                return by_architecture.normalized()
         if not 2 <= len(parts) <= 3 or not all(_PART.fullmatch(part) for part in parts):
             raise InvalidPlatform(text)
         return cls(parts[0], parts[1], parts[2] if len(parts) > 2 else "").normalized()

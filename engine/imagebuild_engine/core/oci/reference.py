@@ -10,6 +10,7 @@ DEFAULT_REGISTRY = "docker.io"
 
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 _HOST_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _REGISTRY = re.compile(rf"(?:{_HOST_LABEL}(?:\.{_HOST_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?")
 
@@ -38,6 +39,8 @@ class Reference:
 
         Raises InvalidReference.
         """
+        if _IDENTIFIER.fullmatch(text):
+            raise InvalidReference(text, "it is the identifier of an image, not a name")
         rest, at, digest_text = text.partition("@")
         digest: Digest | None = None
         if at:
