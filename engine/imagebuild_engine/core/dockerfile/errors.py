@@ -63,7 +63,8 @@ class ExpansionError(DockerfileError):
     """A word whose quotes or `${…}` cannot be processed: `part` of it. Has no place yet: its caller knows it (`at`)."""
 
     def __init__(self, word: str, reason: str, part: str = "") -> None:
-        shown = word if len(word) <= 120 else word[:120] + "…"
+        whole = part if "\n" in word else word  # of a heredoc's body the part says more
+        shown = whole if len(whole) <= 120 else whole[:120] + "…"
         super().__init__(f'cannot expand "{shown}": {reason}', word=part.split("\n", 1)[0] or word)
         self.reason = reason
 

@@ -286,7 +286,9 @@ def _shell(line: _Line) -> Shell:
     args = json_form(line.rest)
     if args is None and line.rest:
         raise DockerfileError(
-            "SHELL requires the arguments to be in JSON form", hint='for example SHELL ["/bin/bash", "-c"]'
+            "SHELL requires the arguments to be in JSON form",
+            hint='for example SHELL ["/bin/bash", "-c"]',
+            word=plain_words(line.rest)[0],
         )
     if not args:
         raise DockerfileError("SHELL requires at least one argument")

@@ -9,7 +9,8 @@ _TRUE: Final = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 _OCTAL = re.compile(r"[0-7]+")
 _DECIMAL = re.compile(r"[0-9]+")
-_SIZE = re.compile(r"(\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) ?([a-zA-Z]*)")
+_DIGITS = "[0-9](?:_?[0-9])*"
+_SIZE = re.compile(rf"([+-]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?[0-9]+)?) ?([a-zA-Z]*)")
 _UNITS = {"": 1, "b": 1} | {
     letter + rest: 1024**power for power, letter in enumerate("kmgtp", 1) for rest in ("", "b", "ib")
 }
@@ -33,10 +34,10 @@ def parse_unsigned(text: str, *, octal: bool = False) -> int | None:
 def parse_size(text: str) -> int | None:
     """Bytes of `64m`, `1.5GiB`, `10 kb` (docker/go-units, RAMInBytes: units of 1024); None if it is no size.
 
-    Hexadecimal floats, which Go also reads, are refused.
+    Hexadecimal floats and infinity, which Go also reads, are refused.
     """
     match = _SIZE.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None or (unit := match[2].lower()) not in _UNITS:
         return None
     size = float(match[1]) * _UNITS[unit]
-    return int(size) if size < 2**63 else None
+    return int(size) if 0 <= size < 2**63 else None

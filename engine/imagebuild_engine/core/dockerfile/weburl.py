@@ -147,8 +147,9 @@ def parse_query(query: str) -> tuple[dict[str, list[str]], bool]:
         try:
             if ";" in pair:
                 raise BadUrl("semicolon")
+            key, text = _text(_unescaped(name)), _text(_unescaped(value))
             if pair:
-                found.setdefault(_text(_unescaped(name)), []).append(_text(_unescaped(value)))
+                found.setdefault(key, []).append(text)
         except BadUrl:
             complete = False
     return found, complete
