@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from imagebuild_engine.build.failures import FileStepFailed
+from imagebuild_engine.build.failures import FileStepFailed, SourceFailed
 from imagebuild_engine.build.layers import Fetched
 from imagebuild_engine.build.pins import Pinner
 from imagebuild_engine.contract import Reason
 from imagebuild_engine.core.cache import ContentRequest, ContentSelector
+from imagebuild_engine.core.dockerfile import Source
 from imagebuild_engine.core.frontend import CommitRequest, NeedsPins, PinnedCommit, PinnedFile
 from imagebuild_engine.core.graph import GitSource, HttpSource
 from imagebuild_engine.core.oci import Digest
@@ -44,7 +45,7 @@ def steps(tmp_path: Path) -> Iterator[FileSteps]:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def source(url: str, data: bytes, name: str = "f") -> HttpSource:
+def http(url: str, data: bytes, name: str = "f") -> HttpSource:
     return HttpSource(url=url, filename=name, checksum=Digest.of(data))
 
 
@@ -59,8 +60,8 @@ async def test_a_file_is_fetched_once_to_be_pinned_and_to_be_copied(steps: FileS
     pinner = await pinned(steps, NeedsPins(files=(url, url)))
     await pinner.pin(NeedsPins(files=(url,)))
     assert pinner.pins.files == {url: PinnedFile(checksum=Digest.of(b"hello"), last_modified=DATE)}
-    fetched = await steps.execute(source(url, b"hello"))
-    await steps.execute(source(url, b"hello"))
+    fetched = await steps.execute(http(url, b"hello"))
+    await steps.execute(http(url, b"hello"))
     assert len(web.asked) == 1
     made = await steps.copy_from(fetched, "/f", "/x/")
     assert await steps.look(made) == {"x": "d 755 0:0", "x/f": "- 600 0:0"}
@@ -68,7 +69,7 @@ async def test_a_file_is_fetched_once_to_be_pinned_and_to_be_copied(steps: FileS
 
 
 async def test_a_pinned_file_is_fetched_when_its_step_runs(steps: FileSteps, web: Web) -> None:
-    op = source(web.serve("/f", Answer(b"hello")), b"hello", "other name")
+    op = http(web.serve("/f", Answer(b"hello")), b"hello", "other name")
     assert not web.asked
     made = await steps.copy_from(await steps.execute(op), "/other name", "/x")
     assert (await steps.picture(made, times=True))[b"x"][-1] == 0, "without a date, the file is of 1970"
@@ -76,7 +77,7 @@ async def test_a_pinned_file_is_fetched_when_its_step_runs(steps: FileSteps, web
 
 async def test_a_file_that_is_not_the_pinned_one_is_the_users_error(steps: FileSteps, web: Web) -> None:
     with pytest.raises(FileStepFailed, match="line 1: .*its checksum is sha256:") as caught:
-        await steps.execute(source(web.serve("/f", Answer(b"hello")), b"bye"))
+        await steps.execute(http(web.serve("/f", Answer(b"hello")), b"bye"))
     assert caught.value.reason is Reason.CHECKSUM_MISMATCH
     assert caught.value.excerpt
 
@@ -87,13 +88,23 @@ async def test_a_file_that_is_not_the_pinned_one_is_the_users_error(steps: FileS
 )
 async def test_a_file_that_cannot_be_had(steps: FileSteps, web: Web, status: int, reason: Reason) -> None:
     with pytest.raises(FileStepFailed) as caught:
-        await steps.execute(source(web.serve("/f", Answer(status=status)), b""))
+        await steps.execute(http(web.serve("/f", Answer(status=status)), b""))
     assert caught.value.reason is reason
+
+
+async def test_a_file_that_cannot_be_pinned_is_shown_in_the_dockerfile(steps: FileSteps, web: Web) -> None:
+    with pytest.raises(SourceFailed) as caught:
+        await pinned(steps, NeedsPins(files=(web.base + "/f",)))
+    located = caught.value.located(Source("Dockerfile", f"FROM scratch\nadd {web.base}/f /x\n"))
+    assert isinstance(located, FileStepFailed)
+    assert str(located) == f"line 2: ADD: {web.base}/f: the server answers 404"
+    assert (located.reason, ">>> add" in located.excerpt) == (Reason.SOURCE_NOT_FOUND, True)
+    assert caught.value.located(Source("Dockerfile", "ADD $URL /x")) is caught.value.problem
 
 
 async def test_an_archive_from_the_web_is_unpacked_if_asked_for(steps: FileSteps, web: Web) -> None:
     data = tar([file("in/f", b"f")])
-    fetched = await steps.execute(source(web.serve("/a.tar", Answer(data)), data, "a.tar"))
+    fetched = await steps.execute(http(web.serve("/a.tar", Answer(data)), data, "a.tar"))
     assert set(await steps.look(await steps.copy_from(fetched, "/a.tar", "/x/", unpack_archive=True))) == {
         "x",
         "x/in",
@@ -104,13 +115,13 @@ async def test_an_archive_from_the_web_is_unpacked_if_asked_for(steps: FileSteps
 
 @pytest.mark.parametrize("name", ["../../f", "..", "", "a\nb", "/"])
 async def test_a_hostile_file_name_stays_in_the_tree(steps: FileSteps, web: Web, name: str) -> None:
-    fetched = await steps.execute(source(web.serve("/f", Answer(b"x")), b"x", name))
+    fetched = await steps.execute(http(web.serve("/f", Answer(b"x")), b"x", name))
     assert isinstance(fetched, Fetched)
     assert [path.name for path in fetched.directory.iterdir()] in (["f"], ["download"])
 
 
 async def test_content_of_a_fetched_file_belongs_to_root_whoever_fetched_it(steps: FileSteps, web: Web) -> None:
-    fetched = await steps.execute(source(web.serve("/f", Answer(b"x")), b"x"))
+    fetched = await steps.execute(http(web.serve("/f", Answer(b"x")), b"x"))
     assert isinstance(fetched, Fetched)
     request = ContentRequest(selectors=(ContentSelector(path="/f"),))
     first = request.digest(await steps.worker.trees.described(fetched))
