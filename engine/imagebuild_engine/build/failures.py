@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..contract import FailureResult, Reason, failure
 from ..core.cache import BadWildcard
-from ..core.dockerfile import DockerfileError
+from ..core.dockerfile import DockerfileError, Location, Source
 from ..core.graph import Origin
 from ..host.content import ContentError, DiskFull
 from ..host.context import ContextMissing, GitFailed
@@ -93,6 +93,24 @@ class StepNotPossible(Exception):
 
 class BaseImageMissing(Exception):
     """An image that the Dockerfile names is not there, or not for this platform."""
+
+
+class SourceFailed(Exception):
+    """A file or a repository that the Dockerfile names could not be had. `name` is its URL as it stands there."""
+
+    def __init__(self, name: str, problem: GitFailed | FetchFailed) -> None:
+        super().__init__(str(problem))
+        self.name = name
+        self.problem = problem
+
+    def located(self, source: Source) -> Exception:
+        """With the line of the Dockerfile that names it; what it was before where none does by the letter."""
+        for number, line in enumerate(source.text.split("\n"), 1):
+            if self.name in line:
+                origin = Origin(stage="", line=number, instruction=line.split()[0].upper())
+                excerpt = source.excerpt(Location(number, number))
+                return FileStepFailed(origin, _source_reason(self.problem), str(self), excerpt)
+        return self.problem
 
 
 class PushFailed(Exception):

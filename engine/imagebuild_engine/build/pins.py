@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from ..core.frontend import CommitRequest, ImageRequest, NeedsPins, PinnedCommit, PinnedFile, PinnedImage, Pins
+from ..host.context import GitFailed
+from ..host.fetch import FetchFailed
 from ..host.registry import NotFound, RegistryClient, RegistryError, Unauthorized, fetch_image
-from .failures import BaseImageMissing
+from .failures import BaseImageMissing, SourceFailed
 from .remote import RemoteFiles
 
 
@@ -27,7 +29,7 @@ class Pinner:
 
     async def pin(self, needed: NeedsPins) -> None:
         """Resolve what is not resolved yet, side by side. Raises BaseImageMissing, RegistryError if a registry could
-        not be asked, and FetchFailed or GitFailed."""
+        not be asked, and SourceFailed."""
         async with _together() as group:
             for image in dict.fromkeys(needed.images):
                 if image not in self._images:
@@ -43,11 +45,17 @@ class Pinner:
         self._images[request] = await self._fetch(request)
 
     async def _pin_file(self, url: str) -> None:
-        file = await self._remote.file(url)
+        try:
+            file = await self._remote.file(url)
+        except FetchFailed as error:
+            raise SourceFailed(url, error) from error
         self._files[url] = PinnedFile(checksum=file.checksum, last_modified=file.last_modified)
 
     async def _pin_commit(self, request: CommitRequest) -> None:
-        found = await self._remote.resolve(request.remote, request.ref)
+        try:
+            found = await self._remote.resolve(request.remote, request.ref)
+        except GitFailed as error:
+            raise SourceFailed(request.remote, error) from error
         self._commits[request] = PinnedCommit(commit=found.commit, ref=found.ref, tag=found.tag)
 
     async def _fetch(self, request: ImageRequest) -> PinnedImage:
@@ -74,5 +82,6 @@ async def _together() -> AsyncIterator[asyncio.TaskGroup]:
     try:
         async with asyncio.TaskGroup() as group:
             yield group
-    except BaseExceptionGroup as group_error:
-        raise group_error.exceptions[0] from None
+    except BaseExceptionGroup as failed:
+        first = failed.exceptions[0]
+        raise first from first.__cause__

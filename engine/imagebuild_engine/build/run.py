@@ -14,7 +14,7 @@ from ..core.oci import InvalidPlatform, Platform
 from ..core.solver import Executed, Hit, Solve
 from ..host.registry import DockerCredentials, RegistryClient
 from .export import Exported, export
-from .failures import NotSupported, failure_of
+from .failures import NotSupported, SourceFailed, failure_of
 from .imports import Imported, import_caches, remote_layers_of
 from .layers import MAIN_CONTEXT, Result, Tree
 from .pins import Pinner
@@ -84,8 +84,8 @@ class _Build:
         with self._phase("source"):
             source = await fetch_source(request, self.settings, surroundings.directory)
         self.revision = source.revision
-        context = await asyncio.to_thread(open_context, request, source.directory)
-        name, text = read_dockerfile(request, source.directory)
+        context = await asyncio.to_thread(open_context, request, source)
+        name, text = read_dockerfile(request, source)
         dockerfile = parse_dockerfile(text, name=name)
 
         options = BuildOptions(
@@ -103,7 +103,10 @@ class _Build:
             lowered = lower(dockerfile, options, pinner.pins)
             if isinstance(lowered, Lowered):
                 break
-            await pinner.pin(lowered)
+            try:
+                await pinner.pin(lowered)
+            except SourceFailed as error:
+                raise error.located(dockerfile.source) from error
         else:
             raise NotSupported("the base images' ONBUILD triggers name ever more images")
         self.lowered = lowered

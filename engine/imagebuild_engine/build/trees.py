@@ -74,7 +74,7 @@ class Trees:
             case Context(name=name):
                 context = self.contexts[name]
                 with Files(context.root) as source:
-                    yield CopySource(source, _ROOT, await context.existing())
+                    yield CopySource(source, None if context.owned else _ROOT, await context.existing())
             case Fetched(directory=directory):
                 with Files(directory) as source:
                     yield CopySource(source, _ROOT)

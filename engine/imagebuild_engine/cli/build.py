@@ -123,12 +123,13 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @_refused
 def build(context: str | None, **given: Any) -> None:
-    """Build an image from CONTEXT, a directory or a Git URL (URL#revision:directory)."""
+    """Build an image from CONTEXT: a directory, a Git URL (URL#revision:directory), or a tar archive or Dockerfile that
+    is a file, an http(s) URL or - for standard input."""
     request_file = given.pop("request_file")
     if request_file:
         request = _request_from_file(Path(request_file))
     elif context is None:
-        raise click.UsageError("CONTEXT is missing: a directory or a Git URL")
+        raise click.UsageError("CONTEXT is missing: a directory, a Git URL, an archive, or - for standard input")
     else:
         request = _request_from_options(context, given)
     if request_file or os.geteuid() != 0:
@@ -240,6 +241,8 @@ def _dockerfile(file: str | None, context: str) -> Dockerfile:
     if file is None:
         return Dockerfile()
     if file == "-":
+        if context == "-":
+            raise click.UsageError("standard input cannot be both the context and the Dockerfile")
         return Dockerfile(inline=sys.stdin.read())
     if not Path(context).is_dir():
         return Dockerfile(path=file)

@@ -1,11 +1,12 @@
 """Option values as buildx writes them, turned into the contract's values."""
 
 import re
+import sys
 from pathlib import Path
 
 import click
 
-from ..contract import DirectorySource, GitSource, InvalidReference, Reference, Source
+from ..contract import ArchiveSource, DirectorySource, GitSource, InvalidReference, Reference, Source
 
 _GIT_URL = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
 
@@ -47,16 +48,18 @@ def pairs(option: str, values: tuple[str, ...], environment: dict[str, str] | No
 
 
 def context(text: str) -> Source:
-    """CONTEXT: a directory, or a Git URL with `#revision:directory`."""
+    """CONTEXT: a directory, a Git URL with `#revision:directory`, or an archive: a file, an http(s) URL or `-`."""
     if text == "-":
-        raise click.BadParameter("not supported yet: a context from standard input", param_hint="CONTEXT")
+        if sys.stdin.isatty():
+            raise click.BadParameter("- reads an archive or a Dockerfile from standard input", param_hint="CONTEXT")
+        return Source(archive=ArchiveSource(path="/dev/stdin"))
     if _GIT_URL.fullmatch(text) and (".git" in text or text.startswith(("git://", "git@", "ssh://", "file://"))):
         url, _, fragment = text.partition("#")
         revision, _, directory = fragment.partition(":")
         return Source(git=GitSource(url=url, revision=revision or "HEAD"), context_dir=directory or ".")
-    if "://" in text:
-        raise click.BadParameter("not supported yet: a context from an archive's URL", param_hint="CONTEXT")
-    path = Path(text)
+    if text.startswith(("http://", "https://")):
+        return Source(archive=ArchiveSource(url=text))
+    path = Path(text).resolve()
     if path.is_file():
-        raise click.BadParameter("not supported yet: an archive as context", param_hint="CONTEXT")
-    return Source(directory=DirectorySource(path=str(path.resolve())))
+        return Source(archive=ArchiveSource(path=str(path)))
+    return Source(directory=DirectorySource(path=str(path)))

@@ -29,11 +29,19 @@ class DirectorySource(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """Take what links point to (a ConfigMap volume is a farm of links)."""
 
 
+class ArchiveSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A tar archive, compressed or not, or a Dockerfile alone: a file, or what an http(s) URL gives. Exactly one."""
+
+    path: str = ""
+    url: str = ""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Exactly one of the members."""
 
     git: GitSource | None = None
     directory: DirectorySource | None = None
+    archive: ArchiveSource | None = None
     context_dir: str = "."
 
 

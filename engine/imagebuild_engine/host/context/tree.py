@@ -1,4 +1,4 @@
-"""What is in a build context, as keys see it: modes, links and content, but no owners and no times.
+"""What is in a build context, as keys see it: modes, links and content, but no times, and mostly no owners.
 
 A client of BuildKit zeroes owners before it sends a context, and what .dockerignore excludes is never sent
 (client/solve.go, fsutil); so it does not exist here either.
@@ -31,8 +31,10 @@ _TYPEFLAGS: dict[int, tuple[EntryKind, str]] = {
 class ContextTree:
     """A context directory, hashed once and only as far as somebody asks."""
 
-    def __init__(self, root: Path, ignored: IgnoreMatcher | None = None) -> None:
+    def __init__(self, root: Path, ignored: IgnoreMatcher | None = None, *, owned: bool = False) -> None:
         self.root = root
+        self.owned = owned
+        """Do owners count? Those of an archive's files do; what a client sends from its disk is root's."""
         self._ignored = ignored
         self._described: asyncio.Task[DescribedTree] | None = None
         self._existing: asyncio.Task[frozenset[bytes]] | None = None
@@ -113,8 +115,8 @@ class ContextTree:
         device = kind in ("char", "block")
         header = entry_header(
             mode=0o777 if kind == "symlink" else stat.S_IMODE(status.st_mode),
-            uid=0,
-            gid=0,
+            uid=status.st_uid if self.owned else 0,
+            gid=status.st_gid if self.owned else 0,
             size=status.st_size if kind == "file" else 0,
             typeflag=typeflag,
             linkname=linkname,

@@ -94,6 +94,8 @@ async def _answer(
     connections: Connections, url: str, limits: FetchLimits, *, pinned: bool
 ) -> "AsyncIterator[httpx.Response]":
     """The answer at the end of all redirects."""
+    if not _can_be_asked(url):
+        raise FetchFailed(url, "is not a URL that can be asked", "invalid")
     here = url
     for _ in range(limits.redirects + 1):
         response = await _exchange(connections, url, here, limits)
@@ -104,10 +106,10 @@ async def _answer(
                     raise FetchFailed(url, f"the server answers {status}{_after(url, here)}", kind_of_status(status))
                 yield response
                 return
-            there = urljoin(here, response.headers.get("location", ""))
+            there = _joined(here, response.headers.get("location", ""))
         finally:
             await response.aclose()
-        if urlsplit(there).scheme not in ("http", "https") or not urlsplit(there).hostname:
+        if not _can_be_asked(there):
             raise FetchFailed(url, "is redirected to something that is no URL", "invalid")
         if here.startswith("https:") and there.startswith("http:") and not pinned:
             raise FetchFailed(
@@ -117,6 +119,21 @@ async def _answer(
             there = _without_user(there)
         here = there
     raise FetchFailed(url, f"is redirected more than {limits.redirects} times", "invalid")
+
+
+def _can_be_asked(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 80) > 0
+    except ValueError:
+        return False
+
+
+def _joined(here: str, location: str) -> str:
+    try:
+        return urljoin(here, location)
+    except ValueError:
+        return ""
 
 
 def _after(url: str, here: str) -> str:

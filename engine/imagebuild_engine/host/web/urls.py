@@ -34,5 +34,8 @@ def origin(url: str) -> tuple[str, str, int | None]:
 
 def redacted(url: str) -> str:
     """The URL without user, password, query and fragment: signatures and tokens live there."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(no URL)"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
