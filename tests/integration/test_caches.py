@@ -215,3 +215,55 @@ def test_options_that_make_no_sense_or_are_not_there_are_refused(workshop: Works
     done = workshop.run("build", option, str(workshop.context))
     assert done.returncode == 2
     assert says in " ".join(done.stderr.split())
+
+
+def test_inspect_shows_the_stages_and_their_steps(workshop: Workshop) -> None:
+    to, source = spelled(workshop, "local", "max", mode="max")
+    workshop.build("--cache-to", to, "--cache-to", "inline", tag="app:1")
+    for place in (workshop.ref("app:1"), source):
+        shown = workshop.run("cache", "inspect", "--format", "json", place)
+        facts = json.loads(shown.stdout)
+        assert facts["stages"] == [[1, 2, 3], [4, 5, 6, 7]]
+        assert [bool(step["layers"]) for step in facts["steps"]] == [place == source] * 3 + [True] * 4
+        aliases = {record["alias_of"] for record in facts["records"]} - {None}
+        assert aliases == {step["records"][0] for step in facts["steps"] if step["aliases"]}
+        assert len(aliases) == 3  # each RUN
+    lines = workshop.run("cache", "inspect", source).stdout.splitlines()
+    assert [line.split("─ ")[1].split("  ")[1] for line in lines if "─ " in line] == [
+        "WORKDIR /src",
+        "COPY src .",
+        "RUN cat x > out",
+        "RUN echo hi > /hi",
+        "RUN true",
+        "COPY --from=build /src/out /out",
+        "COPY a.txt /",
+    ]
+
+
+def test_diff_says_where_two_caches_part(workshop: Workshop) -> None:
+    workshop.build(tag="app:1")
+    same = workshop.run("cache", "diff", workshop.ref("app:1"), workshop.ref("app:1"))
+    assert (same.returncode, "7 steps in both" in same.stdout) == (0, True)
+    workshop.write("a.txt", "changed\n")
+    workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    changed = workshop.run("cache", "diff", workshop.ref("app:1"), workshop.ref("app:2"))
+    assert changed.returncode == 1
+    assert "files that it reads differ" in changed.stdout
+    assert [line[:1] for line in changed.stdout.splitlines() if "COPY a.txt /" in line] == ["-", "+", "-", "+"]
+    facts = json.loads(
+        workshop.run("cache", "diff", "--format", "json", workshop.ref("app:1"), workshop.ref("app:2")).stdout
+    )
+    assert (facts["equal"], facts["parting"]) == (False, {"first": 7, "second": 7, "why": "files"})
+    assert len(facts["both"]) == 6
+
+
+def test_a_cache_that_cannot_be_read_is_trouble_and_no_difference(workshop: Workshop) -> None:
+    for arguments in (
+        ("inspect", workshop.ref("none:1")),
+        ("inspect", f"type=local,src={workshop.folder}/nowhere"),
+        ("inspect", "--platform", "linux/s390x", workshop.base),
+        ("diff", workshop.base, workshop.ref("none:1")),
+    ):
+        done = workshop.run("cache", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Error: " in done.stderr
