@@ -312,6 +312,7 @@ def test_a_run_has_three_older_spellings_of_two_texts() -> None:
     root = selector_of(["/"])
     assert b"removeMountStubsRecursive" not in op_text(exec_op(), Dialect.V0_8)
     assert found.older == (
+        Spelling(digests=current, selectors=(root,)),  # the normal form's
         Spelling(digests=current, selectors=(root,)),
         Spelling(digests=current, selectors=("",)),
         Spelling(digests=old, selectors=("",)),
@@ -320,7 +321,20 @@ def test_a_run_has_three_older_spellings_of_two_texts() -> None:
 
 def test_a_run_on_scratch_selects_nothing_in_any_version() -> None:
     found = cache_map(exec_op(Mount(destination="/", input=SCRATCH, output=0)))
-    assert [spelling.selectors for spelling in found.spellings] == [()] * 4
+    assert [spelling.selectors for spelling in found.spellings] == [()] * 5
+
+
+def test_a_text_s_normal_form_is_a_spelling_before_those_of_older_versions() -> None:
+    plain, commented = exec_op(args=("/bin/sh", "-c", "a b")), exec_op(args=("/bin/sh", "-c", "a  b # c"))
+    found = cache_map(replace(commented, normal_args=plain.args))
+    assert found.spellings[0] == cache_map(commented).spellings[0]
+    assert found.spellings[1] == cache_map(plain).spellings[0]
+    assert found.spellings[2:] == cache_map(commented).spellings[2:]
+
+
+def test_a_normal_form_is_no_part_of_a_step_s_identity() -> None:
+    assert exec_op() == replace(exec_op(), normal_args=("other",))
+    assert op_text(exec_op()) == op_text(replace(exec_op(), normal_args=("other",)))
 
 
 def test_an_owner_is_written_differently_before_v0_18() -> None:

@@ -1,7 +1,8 @@
 """RUN: an instruction that becomes an exec op."""
 
-from ..dockerfile import Run
+from ..dockerfile import Run, ShellForm
 from ..graph import SCRATCH, ExecOp, Mount
+from ..shelltext import normal_args
 from .metadata import command_args
 from .options import BuildOptions
 from .scope import proxy_args
@@ -14,9 +15,12 @@ def run(state: StageState, instruction: Run, options: BuildOptions) -> None:
     if not args:
         raise state.error("RUN: there is no command", instruction.location)
     number, inputs = state.on_tree()
+    env = state.env.items_list()
+    by_shell = isinstance(instruction.command, ShellForm)
     op = ExecOp(
         args=args,
-        env=state.env.items_list(),
+        normal_args=normal_args(args[:-1], args[-1], env) if by_shell else None,
+        env=env,
         cwd=state.config.working_dir or "/",
         platform=options.platform,
         user=state.config.user,

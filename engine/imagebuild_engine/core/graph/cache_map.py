@@ -68,11 +68,12 @@ class CacheMap:
     digests: tuple[Digest, ...]
     inputs: tuple[InputKey, ...]
     older: tuple[Spelling, ...] = ()
-    """What the dialects of OLDER write, in that order; empty where all of them write the same as the current one."""
+    """The op with its normal arguments, then what the dialects of OLDER write, in that order; empty where all of them
+    are the same as the current one."""
 
     @property
     def spellings(self) -> tuple[Spelling, ...]:
-        """The current one, then the older ones."""
+        """The current one, then the others."""
         return (Spelling(digests=self.digests, selectors=tuple(key.selector or "" for key in self.inputs)), *self.older)
 
 
@@ -84,9 +85,10 @@ def cache_map(op: Op) -> CacheMap:
         case LocalSource():
             return CacheMap(digests=(), inputs=())
         case ExecOp():
-            return _with_older(op, _exec_inputs(op))
+            return _with_normal(op, _with_older(op, _exec_inputs(op)))
         case FileOp():
-            return _with_older(op, tuple(_file_input(op, number) for number in range(input_count(op))))
+            inputs = tuple(_file_input(op, number) for number in range(input_count(op)))
+            return _with_normal(op, _with_older(op, inputs))
 
 
 def _with_older(op: ExecOp | FileOp, inputs: tuple[InputKey, ...]) -> CacheMap:
@@ -100,6 +102,17 @@ def _with_older(op: ExecOp | FileOp, inputs: tuple[InputKey, ...]) -> CacheMap:
         selectors = ("",) * len(inputs) if nothing_selected else first.selectors
         older.append(Spelling(digests=(Digest.of(op_text(op, dialect)),), selectors=selectors))
     return current if set(older) == {first} else replace(current, older=tuple(older))
+
+
+def _with_normal(op: ExecOp | FileOp, known: CacheMap) -> CacheMap:
+    """A RUN may be found by the normal form of its text. The dialects stay behind it: the oldest one is the last."""
+    current, *older = known.spellings
+    normal = current
+    if isinstance(op, ExecOp) and op.normal_args is not None:
+        normal = replace(current, digests=(Digest.of(op_text(replace(op, args=op.normal_args))),))
+    if normal == current and not older:
+        return known
+    return replace(known, older=(normal, *(older or (current,) * len(OLDER))))
 
 
 def op_text(op: ExecOp | FileOp, dialect: Dialect = Dialect.V0_18) -> bytes:
