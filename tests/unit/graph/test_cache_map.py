@@ -48,6 +48,19 @@ def test_a_run_on_scratch_selects_nothing_in_any_version() -> None:
     assert {spelling.selectors for spelling in found.spellings} == {()}
 
 
+def test_a_text_s_normal_form_is_a_spelling_before_those_of_older_versions() -> None:
+    plain, commented = exec_op(args=("/bin/sh", "-c", "a b")), exec_op(args=("/bin/sh", "-c", "a  b # c"))
+    found = cache_map(replace(commented, normal_args=plain.args))
+    assert found.spellings[0] == cache_map(commented).spellings[0]
+    assert found.spellings[1] == cache_map(plain).spellings[0]
+    assert found.spellings[2:] == cache_map(commented).spellings[2:]
+
+
+def test_a_normal_form_is_no_part_of_a_step_s_identity() -> None:
+    assert exec_op() == replace(exec_op(), normal_args=("other",))
+    assert op_text(exec_op()) == op_text(replace(exec_op(), normal_args=("other",)))
+
+
 def test_sources_have_one_spelling() -> None:
     assert cache_map(LocalSource(name="context")).older == ()
 

@@ -4,9 +4,10 @@ Every step that the result rests on becomes a record, linked to all keys by whic
 have a result; steps whose layers are not in the table (in an image, and in mode min, those of other stages) are
 records without one and serve as links.
 
-Versions of BuildKit key some steps differently. Each such spelling of a step is a record of its own, linked to its
-inputs' records of the same spelling; what is spelled alike is one record. So every version finds its own chain, and
-the field, which travels with every image, grows by no more than the differences.
+Versions of BuildKit key some steps differently, and a RUN may be found by the normal form of its text. Each such
+spelling of a step is a record of its own, linked to its inputs' records of the same spelling; what is spelled alike is
+one record. So every version finds its own chain, and the field, which travels with every image, grows by no more than
+the differences.
 
 Of a step's records only the one that the oldest versions read may name the step's layer. v0.8 (dockerd 20.10 has it)
 takes any record with a result for the one that it has matched; where that is another one, it executes the step or, far
@@ -42,11 +43,12 @@ class StepKeys:
     inputs: tuple[InputKeys, ...] = ()
     result: CacheResult | None = None
     older: tuple[Spelling, ...] = ()
-    """The keys and selectors of older versions; empty where they are the same. Equally many wherever there are any."""
+    """The keys and selectors of other spellings, that of the oldest version last; empty where they are the same.
+    Equally many wherever there are any."""
 
     @property
     def spellings(self) -> tuple[Spelling, ...]:
-        """The current one, then the older ones."""
+        """The current one, then the others."""
         return (Spelling(digests=self.keys, selectors=tuple(known.selector for known in self.inputs)), *self.older)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..dockerfile import ExecForm, HereDocument, Run, ShellForm, chomped, sole_heredoc
 from ..graph import SCRATCH, Edge, ExecOp, FileOp, MkfileAction, Mount, NetworkMode, SecurityMode
+from ..shelltext import normal_args
 from .metadata import command_args
 from .mounts import Mounted, mounts_of
 from .options import BuildOptions
@@ -36,6 +37,7 @@ def run(state: StageState, instruction: Run, options: BuildOptions, sources: Seq
         env.set("SSH_AUTH_SOCK", sockets[0])
     op = ExecOp(
         args=args,
+        normal_args=_normal(instruction, args, env.items_list()),
         env=env.items_list(),
         cwd=state.config.working_dir or "/",
         platform=state.platform,
@@ -52,6 +54,13 @@ def run(state: StageState, instruction: Run, options: BuildOptions, sources: Seq
     )
     state.step(op, inputs, instruction.text, instruction.location)
     state.commit(f"RUN {_declared(state)}{' '.join(args)} # buildkit", layer=True)
+
+
+def _normal(instruction: Run, args: tuple[str, ...], env: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The arguments with the normal form of a shell's text; None where there is none or it is in doubt."""
+    if isinstance(instruction.command, ExecForm) or instruction.heredocs:
+        return None
+    return normal_args(args[:-1], args[-1], env)
 
 
 def _command(state: StageState, instruction: Run) -> tuple[tuple[str, ...], tuple[Mounted, ...]]:

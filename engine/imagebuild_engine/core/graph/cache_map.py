@@ -5,7 +5,7 @@ What is hashed is said in `keys`, module by module. Here it is put together: the
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..cache import Spelling
 from ..oci import Digest
@@ -69,10 +69,15 @@ def _source_map(*texts: bytes) -> CacheMap:
 def _spellings(op: Step) -> Iterator[Spelling]:
     """Every form under which the step's records are written and looked for.
 
-    The first is the current one. All steps have them in the same order: a record of one spelling is linked to the
-    records of the same spelling of its inputs.
+    The first is the current one, the second that of a RUN by the normal form of its text, the last that of the oldest
+    version. All steps have them in the same order: a record of one spelling is linked to the records of the same
+    spelling of its inputs.
     """
-    for dialect in Dialect:
+    current, *older = Dialect
+    yield _spelling(op, current)
+    normal = op.normal_args if isinstance(op, ExecOp) else None
+    yield _spelling(replace(op, args=normal) if isinstance(op, ExecOp) and normal is not None else op, current)
+    for dialect in older:
         yield _spelling(op, dialect)
 
 
