@@ -2,7 +2,7 @@
 
 with running_registry(folder) as registry:
     push(f"{registry.host}/app:1")
-    assert ("HEAD", "/v2/app/manifests/1", 200) in registry.requests()
+    assert ("HEAD", "/v2/app/manifests/1", 200) in [access[:3] for access in registry.requests()]
 """
 
 import json
@@ -29,15 +29,16 @@ _MANIFESTS = ", ".join(
     )
 )
 _LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")  # with ", tls" behind it where that is on
-_ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) ', re.MULTILINE)
+_ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) \d+ "[^"]*" "([^"]*)"', re.MULTILINE)
 
 
 class Access(NamedTuple):
-    """One answered request. The path has no query."""
+    """One answered request. The path has no query; the agent is how the client calls itself."""
 
     method: str
     path: str
     status: int
+    agent: str
 
 
 def missing_registry() -> str | None:
@@ -73,7 +74,8 @@ class RunningRegistry:
         """
         log = (self.folder / "access.log").read_text()
         return tuple(
-            Access(method, target.partition("?")[0], int(status)) for method, target, status in _ACCESS.findall(log)
+            Access(method, target.partition("?")[0], int(status), agent)
+            for method, target, status, agent in _ACCESS.findall(log)
         )
 
     def requests_after(self, mark: int) -> tuple[Access, ...]:

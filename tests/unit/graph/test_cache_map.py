@@ -1,5 +1,7 @@
 """A step's spellings: which there are, and in which order."""
 
+from dataclasses import replace
+
 import pytest
 from imagebuild_engine.core.cache import Spelling, selector_of
 from imagebuild_engine.core.graph import (
@@ -19,8 +21,8 @@ from imagebuild_engine.core.graph import (
 from imagebuild_engine.core.oci import Digest, Platform
 
 
-def exec_op(*mounts: Mount) -> ExecOp:
-    return ExecOp(args=("true",), env=(), cwd="/", platform=Platform("linux", "amd64"), mounts=mounts or (ROOT_MOUNT,))
+def exec_op(*mounts: Mount, args: tuple[str, ...] = ("true",)) -> ExecOp:
+    return ExecOp(args=args, env=(), cwd="/", platform=Platform("linux", "amd64"), mounts=mounts or (ROOT_MOUNT,))
 
 
 def test_a_run_has_two_texts_of_which_one_is_linked_in_two_ways() -> None:
