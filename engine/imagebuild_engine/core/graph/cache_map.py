@@ -37,7 +37,8 @@ class CacheMap:
     digests: tuple[Digest, ...]
     inputs: tuple[InputKey, ...]
     older: tuple[Spelling, ...] = ()
-    """The other spellings, in the order of `_spellings`; empty where all of them are the same as the current one."""
+    """The other spellings: at 0 that by the normal form of a RUN's text, at each dialect's number that of the dialect.
+    Empty where all of them are the same as the current one."""
 
     @property
     def spellings(self) -> tuple[Spelling, ...]:
