@@ -185,6 +185,9 @@ async def test_parents_that_are_there_already_take_the_sources_mode_only(steps: 
         "x/dir/sub": "d 600 0:0",
         "x/dir/sub/g": "- 600 0:0",
     }
+    third = await steps.copy("/", "/x/", second, include_patterns=("dir/sub/g",), owner=NUMBERS)
+    seen = await steps.look(third)
+    assert (seen["x/dir/sub"], seen["x/dir/sub/g"]) == ("d 700 0:0", "- 644 5:6")
 
 
 async def test_parents_of_a_pivot_begin_there(steps: FileSteps) -> None:

@@ -90,8 +90,13 @@ def _matcher(patterns: tuple[str, ...]) -> IgnoreMatcher | None:
 
 def _require(action: CopyAction, source: CopySource) -> None:
     """What --parents names without a wildcard must be there, and not behind a link (checksum.go, RequiredPaths)."""
+    include, exclude = _matcher(action.include_patterns), _matcher(action.exclude_patterns)
     for path in action.required_paths:
         wanted = clean(path)
+        below = os.fsdecode(wanted.removeprefix(clean(action.source)).lstrip(b"/"))
+        included = below and (include is None or include.matches_or_parent_matches(below))
+        if not included or (exclude is not None and exclude.matches_or_parent_matches(below)):
+            raise CopySourceMissing(wanted)
         if not _is_there(wanted, source) or source.tree.resolve(wanted, follow=False) != wanted:
             raise CopySourceMissing(wanted)
 

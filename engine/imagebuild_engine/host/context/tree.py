@@ -50,9 +50,11 @@ class ContextTree:
         if self._ignored is None:
             return None
         if self._existing is None:
-            walk = asyncio.to_thread(lambda: frozenset(os.fsencode(path) for path, _ in self.paths()))
-            self._existing = asyncio.create_task(walk)
+            self._existing = asyncio.create_task(asyncio.to_thread(self._list))
         return (await asyncio.shield(self._existing)).__contains__
+
+    def _list(self) -> frozenset[bytes]:
+        return frozenset(os.fsencode(path) for path, _ in self.paths())
 
     def paths(self) -> Iterator[tuple[str, os.stat_result]]:
         """Everything that is not excluded, parents first, names sorted. Parents of what is included are included."""

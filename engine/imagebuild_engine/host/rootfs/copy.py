@@ -188,19 +188,19 @@ def _copy_children(job: _Job, root: int, top: bytes, folder: _Folder) -> list[_F
         for name in sorted(os.fsencode(name) for name in os.listdir(from_fd)):
             below = folder.below + b"/" + name if folder.below else name
             path = top + b"/" + below if top else below
-            verdict = selection.of(os.fsdecode(below), path, folder.matched)
+            verdict = selection.of(below, path, folder.matched)
             if not (verdict.included or verdict.descend):
                 continue
             entry = entry_at(from_fd, name, path)
             if entry.kind is Kind.DIRECTORY:
                 child = _Folder(below, entry, folder.to + b"/" + name, folder, verdict.matched)
                 if verdict.included:
-                    _make_folder(job, child)
+                    _make_folder(job, child, included=True)
                 if verdict.descend:
                     folders.append(child)
             elif verdict.included:
                 if to_fd < 0:
-                    _make_folder(job, folder)
+                    _make_folder(job, folder, included=False)
                     to_fd = job.target.open(folder.to, os.O_PATH | os.O_DIRECTORY, follow=False)
                 _copy_leaf(job, entry, (from_fd, name), (to_fd, name), folder.to + b"/" + name)
     finally:
@@ -210,7 +210,7 @@ def _copy_children(job: _Job, root: int, top: bytes, folder: _Folder) -> list[_F
     return folders[::-1]
 
 
-def _make_folder(job: _Job, folder: _Folder) -> None:
+def _make_folder(job: _Job, folder: _Folder, *, included: bool) -> None:
     """The folder, which is included or has something in it that is, and those above it that wait for it."""
     missing: list[_Folder] = []
     here: _Folder | None = folder
@@ -220,8 +220,9 @@ def _make_folder(job: _Job, folder: _Folder) -> None:
     for waiting in reversed(missing):
         new = _make_directory(job, waiting.to)
         waiting.made = True
-        job.dressed.append((_Look.ALL if new or waiting is folder else _Look.MODE, waiting.entry, waiting.to))
-        job.copied += new or waiting is folder
+        all_of_it = new or (included and waiting is folder)
+        job.dressed.append((_Look.ALL if all_of_it else _Look.MODE, waiting.entry, waiting.to))
+        job.copied += all_of_it
 
 
 def _make_directory(job: _Job, path: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Which files below a source a copy takes: what the source lacks, --parents and --exclude (fsutil, copy.go)."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -34,24 +35,29 @@ class Selection:
     include: IgnoreMatcher | None = None
     exclude: IgnoreMatcher | None = None
 
-    def of(self, below: str, path: bytes, above: Matched) -> Verdict:
+    def of(self, below: bytes, path: bytes, above: Matched) -> Verdict:
         """What becomes of a file or directory: `below` its path under the source, `above` what was said of its parent.
 
         A directory must be given after its parent.
         """
         if self.exists is not None and not self.exists(path):
-            return Verdict(False, False, above)
+            return _NOTHING
+        if self.include is None and self.exclude is None:
+            return _ALL
+        text = os.fsdecode(below)
         included, descend = True, True
         include = exclude = None
         if self.include is not None:
-            included, include = self.include.match(below, above.include)
-            descend = included or any(pattern.may_match_below(below) for pattern in self.include.patterns)
+            included, include = self.include.match(text, above.include)
+            descend = included or any(pattern.may_match_below(text) for pattern in self.include.patterns)
         if self.exclude is not None:
-            excluded, exclude = self.exclude.match(below, above.exclude)
+            excluded, exclude = self.exclude.match(text, above.exclude)
             if excluded:
                 included = False
-                descend = descend and self.exclude.may_reinclude_below(below)
+                descend = descend and self.exclude.may_reinclude_below(text)
         return Verdict(included, descend, Matched(include, exclude))
 
 
+_ALL = Verdict(True, True, Matched())
+_NOTHING = Verdict(False, False, Matched())
 EVERYTHING = Selection()
