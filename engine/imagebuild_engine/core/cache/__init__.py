@@ -13,6 +13,7 @@ from .keys import Spelling, content_key, root_key, selector_of
 from .order import normalized
 from .record_json import is_time
 from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
+from .stacks import Stacks
 from .steps import CachedStep, CachedSteps, StepInput, steps_of
 from .table import NO_PARENT, LayerTable, joined, without_layers
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
@@ -44,6 +45,7 @@ __all__ = [
     "Record",
     "RecordId",
     "Spelling",
+    "Stacks",
     "StepInput",
     "StepKeys",
     "TreeEntry",

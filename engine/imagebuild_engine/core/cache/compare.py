@@ -52,12 +52,13 @@ def compare(
 ) -> Comparison:
     """What the caches have in common."""
     both: dict[int, int] = {}
+    taken: set[int] = set()
     for record, there in sorted(matches(second, first).items()):
         number = first_steps.step_of.get(record)
         partners = [second_steps.step_of[found] for found in sorted(there) if found in second_steps.step_of]
         if number is not None and partners:
             both.setdefault(number, partners[0])
-    taken = set(both.values())
+            taken.update(partners)
     only_first = tuple(number for number in range(len(first_steps.steps)) if number not in both)
     only_second = tuple(number for number in range(len(second_steps.steps)) if number not in taken)
     parting = None
