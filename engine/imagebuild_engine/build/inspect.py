@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..contract import CacheSource
-from ..core.cache import CachedStep, CachedSteps, Comparison, compare, steps_of
+from ..core.cache import CachedStep, CachedSteps, Comparison, Stacks, compare, steps_of
 from ..core.oci import Digest, InvalidPlatform, Platform
 from ..host.content import ContentError
 from ..host.registry import DockerCredentials, RegistryClient, RegistryError, acceptable
@@ -24,15 +24,18 @@ class Inspected:
     ref: str
     digest: Digest
     cache: FoundCache
+    stacks: Stacks
     steps: CachedSteps
 
     def text(self, step: CachedStep) -> str:
         """What made the step, as its top layer's history has it; "" if nobody says."""
-        return self.cache.made_by.get(step.layers[-1], "") if step.layers else ""
+        return self.cache.made_by.get(step.result.top, "") if step.result else ""
 
-    def blobs(self, step: CachedStep) -> tuple[str, ...]:
-        """Digests of the layers that are the step's result."""
-        return tuple(str(self.cache.layers[place].descriptor.digest) for place in step.layers)
+    def layer(self, step: CachedStep) -> tuple[str, int]:
+        """The digest of the step's top layer, and how many layers there are with it; "" and 0 without a result."""
+        if step.result is None:
+            return "", 0
+        return str(self.cache.layers[step.result.top].descriptor.digest), self.stacks.depth(step.result)
 
     def key(self, record: int) -> Digest:
         return self.cache.records[record].digest
@@ -46,7 +49,14 @@ async def inspect_cache(source: CacheSource, platform: str, insecure: Collection
         cache = _choose(found, platform)
     except (RegistryError, ContentError, OSError, ValueError) as error:
         raise CacheUnreadable(f"{source.ref}: {error}") from error
-    return Inspected(source.ref, found.digest, cache, steps_of(cache.records, cache.table))
+    blobs = [_blob(cache, place) for place in range(len(cache.table))]
+    stacks = Stacks(cache.table, blobs)
+    return Inspected(source.ref, found.digest, cache, stacks, steps_of(cache.records, stacks))
+
+
+def _blob(cache: FoundCache, place: int) -> str:
+    layer = cache.layers.get(place)
+    return layer.descriptor.digest if layer else ""
 
 
 def compare_caches(first: Inspected, second: Inspected) -> Comparison:
@@ -100,15 +110,17 @@ def inspected_json(inspected: Inspected) -> dict[str, Any]:
 
 def step_json(inspected: Inspected, number: int) -> dict[str, Any]:
     step = inspected.steps.steps[number]
+    blob, depth = inspected.layer(step)
     return {
         "number": number + 1,
         "created_by": inspected.text(step),
-        "created_at": step.created_at,
+        "created_at": step.result.created_at if step.result else "",
         "key": str(inspected.key(step.records[0])),
         "aliases": [str(inspected.key(record)) for record in step.records[1:]],
         "records": list(step.records),
         "base": step.base + 1 if step.base is not None else None,
-        "layers": list(inspected.blobs(step)),
+        "layer": blob or None,
+        "depth": depth,
         "inputs": [
             {
                 "step": known.step + 1 if known.step is not None else None,
@@ -126,7 +138,7 @@ def other_layers(first: Inspected, second: Inspected, comparison: Comparison) ->
     return tuple(
         one
         for one, other in sorted(comparison.both.items())
-        if first.blobs(first.steps.steps[one]) != second.blobs(second.steps.steps[other])
+        if first.steps.steps[one].stack != second.steps.steps[other].stack
     )
 
 

@@ -18,7 +18,7 @@ def known_results(solved: Solved[Result], imported: Sequence[Imported]) -> Itera
     if isinstance(solved.result, Tree) and not isinstance(solved.outcome, Hit) and solved.result.layers:
         yield solved.result, solved.result.layers[-1].created
     for item, ids in zip(imported, solved.ids, strict=True):
-        found = [result for identity in sorted(ids) if (result := item.index.result(identity)) is not None]
+        found = [result for record in sorted(ids) if (result := item.index.result(record)) is not None]
         for result in sorted(found, key=lambda result: result.age, reverse=True):
             yield item.tree(result), result.created_at
 

@@ -73,7 +73,7 @@ def _target(given: "_Attributes") -> CacheTarget:
     kind: Literal["registry", "local"]
     match given.kind:
         case "registry":
-            kind, ref, tag = "registry", given.reference("ref"), "latest"
+            kind, ref, tag = "registry", given.tagged("ref"), "latest"
         case "local":
             kind, ref, tag = "local", given.directory("dest"), given.take("tag", "latest")
         case _:
@@ -112,6 +112,12 @@ class _Attributes:
         if not ref:
             raise self.wrong(f"type={self.kind} needs {name}=…")
         reference(self._option, ref)
+        return ref
+
+    def tagged(self, name: str) -> str:
+        ref = self.reference(name)
+        if "@" in ref:
+            raise self.wrong(f"a cache is written under a tag, not under a digest ({ref})")
         return ref
 
     def directory(self, name: str) -> str:

@@ -23,7 +23,7 @@ def tree(inspected: Inspected) -> Iterator[str]:
     if not cache.records:
         yield "no cache records"
         return
-    lasting = sum(bool(step.layers) for step in steps.steps)
+    lasting = sum(bool(step.result) for step in steps.steps)
     yield (
         f"{_count(len(cache.records), 'record')} of {_count(len(steps.steps), 'step')}, {lasting} of them with layers"
     )
@@ -50,7 +50,7 @@ def _ground(step: CachedStep) -> str:
 def _title(inspected: Inspected, step: CachedStep) -> str:
     if text := _said(inspected, step):
         return text
-    return "(no word of what it does)" if step.layers else "(a step whose layers are not in this cache)"
+    return "(no word of what it does)" if step.result else "(a step whose layers are not in this cache)"
 
 
 def _said(inspected: Inspected, step: CachedStep) -> str:
@@ -73,13 +73,10 @@ def _details(inspected: Inspected, step: CachedStep) -> Iterator[str]:
 
 
 def _result(inspected: Inspected, step: CachedStep) -> str:
-    blobs = inspected.blobs(step)
-    if not blobs:
+    blob, depth = inspected.layer(step)
+    if step.result is None:
         return ""
-    below = inspected.steps.steps[step.base].layers if step.base is not None else ()
-    alone = len(blobs) == 1 and not below
-    on = "" if alone else f" on {_count(len(blobs) - 1, 'other')}"
-    return f", layer {step.layers[-1]} {short(blobs[-1])}{on}"
+    return f", layer {step.result.top} {short(blob)}" + (f" on {_count(depth - 1, 'other')}" if depth > 1 else "")
 
 
 def _known(known: StepInput) -> str:

@@ -112,7 +112,7 @@ def test_the_order_of_layers_does_not_matter(value: CacheConfig, random: Any) ->
             for record in value.records
         ),
     )
-    moved.table.check()
+    moved.table.depths()
     assert meaning(moved) == meaning(value)
     if not any(len(set(item.layers)) > 1 for record in value.records for item in record.chains):
         assert encode_config(moved.normalized()[0]) == encode_config(value.normalized()[0])
@@ -246,7 +246,7 @@ def test_hostile_text_gives_a_config_or_a_refusal_and_nothing_else(data: bytes) 
 def test_every_chain_of_an_accepted_table_ends(parents: list[int]) -> None:
     forest = LayerTable(tuple(parents))
     try:
-        forest.check()
+        forest.depths()
     except InvalidRecords:
         return
     for place in range(len(parents)):

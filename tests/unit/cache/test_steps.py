@@ -13,6 +13,7 @@ from imagebuild_engine.core.cache import (
     Parting,
     Record,
     Spelling,
+    Stacks,
     StepKeys,
     build_records,
     compare,
@@ -27,7 +28,7 @@ from tests.support.golden import golden, records_of_golden
 ROOT = selector_of(["/"])
 PATHS = selector_of(["/out"])
 NOON = "2024-01-01T12:00:00Z"
-STACK = LayerTable.stack(10)
+STACK = Stacks(LayerTable.stack(10), [str(place) for place in range(10)])
 
 
 def key(name: str) -> Digest:
@@ -82,7 +83,7 @@ def test_stages_come_in_the_order_of_a_dockerfile_with_the_aliases_of_their_step
         [key("copy")],
         [key("end"), key("end of old")],
     ]
-    assert [item.layers for item in found.steps] == [(), (0, 1), (0, 1, 2), (0, 1, 2, 3), (0, 1, 2, 3, 4)]
+    assert [item.result.top if item.result else None for item in found.steps] == [None, 1, 2, 3, 4]
     assert [item.base for item in found.steps] == [None, None, 1, 2, 3]
 
 
@@ -204,3 +205,11 @@ def test_whatever_graph_there_is_each_step_is_numbered_once_and_equal_to_itself(
     assert sorted(record for item in found.steps for record in item.records) == sorted(found.step_of)
     result = compare(records, found, records, found)
     assert (result.only_first, result.only_second, result.parting) == ((), (), None)
+
+
+def test_equal_stacks_have_equal_names_in_all_caches() -> None:
+    one = Stacks(LayerTable((-1, 0, 1)), ["base", "x", "y"])
+    other = Stacks(LayerTable((1, 2, -1, -1)), ["y", "x", "base", "x"])
+    assert one.name(LayerResult(2)) == other.name(LayerResult(0)) == one.name(ChainResult((0, 1, 2)))
+    assert one.name(ChainResult((1,))) == other.name(LayerResult(3)) != other.name(LayerResult(1))
+    assert (one.depth(LayerResult(2)), one.depth(ChainResult((1,)))) == (3, 1)

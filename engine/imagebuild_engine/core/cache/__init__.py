@@ -14,6 +14,7 @@ from .order import normalized
 from .record_json import is_time
 from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
 from .selection import ContentRequest, ContentSelector
+from .stacks import Stacks
 from .steps import CachedStep, CachedSteps, StepInput, steps_of
 from .table import NO_PARENT, LayerTable, joined, without_layers
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
@@ -45,6 +46,7 @@ __all__ = [
     "Record",
     "RecordId",
     "Spelling",
+    "Stacks",
     "StepInput",
     "StepKeys",
     "TreeEntry",

@@ -56,9 +56,9 @@ def compare(
     for record, there in sorted(matches(second, first).items()):
         number = first_steps.step_of.get(record)
         partners = [second_steps.step_of[found] for found in sorted(there) if found in second_steps.step_of]
-        if number is not None and partners and number not in both:
-            both[number] = next((partner for partner in partners if partner not in taken), partners[0])
-            taken.add(both[number])
+        if number is not None and partners:
+            both.setdefault(number, partners[0])
+            taken.update(partners)
     only_first = tuple(number for number in range(len(first_steps.steps)) if number not in both)
     only_second = tuple(number for number in range(len(second_steps.steps)) if number not in taken)
     parting = None

@@ -97,7 +97,7 @@ def decode_config(data: bytes) -> CacheConfig:
         blobs.append(_blob(item, position))
         parents.append(_parent(item, position))
     table = LayerTable(tuple(parents))
-    table.check()
+    table.depths()  # refuses what is no forest
     records = records_from_json(given(value, "records"), layers=len(layers))
     return CacheConfig(blobs=tuple(blobs), table=table, records=records)
 

@@ -32,6 +32,11 @@ class LayerResult:
         """Sorts results by time, the newest last."""
         return _age(self.created_at)
 
+    @property
+    def top(self) -> int:
+        """The place of the uppermost layer."""
+        return self.layer
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ChainResult:
@@ -39,6 +44,11 @@ class ChainResult:
 
     layers: tuple[int, ...]
     created_at: str = ""
+
+    @property
+    def top(self) -> int:
+        """The place of the uppermost layer."""
+        return self.layers[-1]
 
     @property
     def age(self) -> str:

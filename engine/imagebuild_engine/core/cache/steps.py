@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from ..oci import Digest
 from .keys import selector_of
 from .order import parents_first
-from .records import Record
-from .table import LayerTable
+from .records import CacheResult, Record
+from .stacks import Stacks
 
 _WHOLE = selector_of(["/"])
 
@@ -33,12 +33,12 @@ class StepInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedStep:
-    """`records` are positions, the aliases last. `layers` are places in the table, empty without a result."""
+    """`records` are positions, the aliases last. `stack` names the layers of the result, "" without one."""
 
     records: tuple[int, ...]
     inputs: tuple[StepInput, ...]
-    layers: tuple[int, ...] = ()
-    created_at: str = ""
+    result: CacheResult | None = None
+    stack: str = ""
     base: int | None = None
     """The number of the step that this one lies on."""
 
@@ -53,16 +53,16 @@ class CachedSteps:
     """From the position of a record to the number of its step; sources have none."""
 
 
-def steps_of(records: Sequence[Record], table: LayerTable) -> CachedSteps:
+def steps_of(records: Sequence[Record], stacks: Stacks) -> CachedSteps:
     """The steps that the records are about. The records must be free of loops, as decoded ones are."""
     order = parents_first(records)
-    groups = _groups(records, table, order)
+    groups = _groups(records, stacks, order)
     rank = {group: number for number, group in enumerate(_in_order(records, groups, order))}
     members: dict[int, list[int]] = {number: [] for number in range(len(rank))}
     for record, group in sorted(groups.items()):
         members[rank[group]].append(record)
     own = {record: rank[group] for record, group in groups.items()}
-    found = [_step(records, table, members[number], own, number) for number in range(len(rank))]
+    found = [_step(records, stacks, members[number], own, number) for number in range(len(rank))]
     stages = _stages(found)
     number_of = {old: new for new, old in enumerate(number for stage in stages for number in stage)}
     numbered: list[CachedStep] = [_renumbered(found[old], number_of) for old in number_of]
@@ -74,7 +74,7 @@ def steps_of(records: Sequence[Record], table: LayerTable) -> CachedSteps:
     )
 
 
-def _groups(records: Sequence[Record], table: LayerTable, order: Sequence[int]) -> dict[int, int]:
+def _groups(records: Sequence[Record], stacks: Stacks, order: Sequence[int]) -> dict[int, int]:
     """For each record of a step, the record that stands for the step."""
     leader = {number: number for number in range(len(records)) if records[number].inputs}
 
@@ -93,20 +93,15 @@ def _groups(records: Sequence[Record], table: LayerTable, order: Sequence[int]) 
     for number in order:
         links = [link for known in records[number].inputs for link in known]
         depths[number] = 1 + max((depths[link.parent] for link in links), default=-1)
-    alike: defaultdict[tuple[tuple[int, ...], int, int], list[int]] = defaultdict(list)
+    alike: defaultdict[tuple[str, int, int], list[int]] = defaultdict(list)
     for number, record in enumerate(records):
         for known in record.inputs:
             join([link.parent for link in known if records[link.parent].inputs])
-        if record.inputs and (layers := _layers(record, table)):
-            alike[layers, len(record.inputs), depths[number]].append(number)
+        if record.inputs and (result := record.result) is not None:
+            alike[stacks.name(result), len(record.inputs), depths[number]].append(number)
     for numbers in alike.values():
         join(numbers)
     return {number: find(number) for number in leader}
-
-
-def _layers(record: Record, table: LayerTable) -> tuple[int, ...]:
-    result = record.result
-    return table.layers(result) if result is not None else ()
 
 
 def _in_order(records: Sequence[Record], groups: dict[int, int], order: Sequence[int]) -> list[int]:
@@ -136,10 +131,10 @@ def _in_order(records: Sequence[Record], groups: dict[int, int], order: Sequence
 
 
 def _step(
-    records: Sequence[Record], table: LayerTable, members: Sequence[int], own: dict[int, int], number: int
+    records: Sequence[Record], stacks: Stacks, members: Sequence[int], own: dict[int, int], number: int
 ) -> CachedStep:
     ranked = sorted(members, key=lambda member: _age(records[member]))
-    chosen = next((member for member in ranked if _layers(records[member], table)), ranked[0])
+    chosen = next((member for member in ranked if records[member].result), ranked[0])
     result = records[chosen].result
     inputs = []
     for position in range(max(len(records[member].inputs) for member in members)):
@@ -167,8 +162,8 @@ def _step(
     return CachedStep(
         records=(chosen, *(member for member in ranked if member != chosen)),
         inputs=tuple(inputs),
-        layers=_layers(records[chosen], table),
-        created_at=result.created_at if result is not None else "",
+        result=result,
+        stack=stacks.name(result) if result is not None else "",
         base=first.step if lies_on else None,
     )
 
@@ -208,7 +203,7 @@ def _renumbered(step: CachedStep, number_of: dict[int, int]) -> CachedStep:
             )
             for known in step.inputs
         ),
-        layers=step.layers,
-        created_at=step.created_at,
+        result=step.result,
+        stack=step.stack,
         base=number_of[step.base] if step.base is not None else None,
     )

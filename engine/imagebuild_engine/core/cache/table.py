@@ -45,8 +45,11 @@ class LayerTable:
             case ChainResult(layers=positions):
                 return positions
 
-    def check(self) -> None:
-        """Raises InvalidRecords for a parent that does not exist, for a loop, and for a pile higher than MAX_DEPTH."""
+    def depths(self) -> list[int]:
+        """For each layer how many there are from the lowest one up to it.
+
+        Raises InvalidRecords for a parent that does not exist, for a loop, and for a pile higher than MAX_DEPTH.
+        """
         depths = [0] * len(self.parents)
         for start in range(len(self.parents)):
             way: list[int] = []
@@ -64,6 +67,7 @@ class LayerTable:
                 depths[passed] = depth + number
             if depths[start] > MAX_DEPTH:
                 raise InvalidRecords(f"the cache has more than {MAX_DEPTH} layers on each other")
+        return depths
 
 
 Portion = tuple[Sequence[Record], LayerTable]
