@@ -24,6 +24,7 @@ from imagebuild_engine.core.graph import (
     cache_map,
     op_text,
 )
+from imagebuild_engine.core.graph.keys import exec_selectors
 from imagebuild_engine.core.oci import Digest, Platform
 
 AMD64 = Platform("linux", "amd64")
@@ -196,18 +197,17 @@ def test_zeros_were_written() -> None:
 def test_secrets_were_mounted_from_the_root_and_counted_as_uses_of_it() -> None:
     op = exec_op(ROOT_MOUNT, SECRET, AGENT)
     assert [mount["input"] for mount in mounts_of(SECRET, AGENT, dialect=Dialect.V0_13)] == [0, 0]
-    older = cache_map(op).older
-    assert older[Dialect.V0_16].selectors == (selector_of(["/"]),)
-    assert older[Dialect.V0_13].selectors == (selector_of(["/", "/", "/"]),)
-    assert older[Dialect.V0_11].selectors == ("",)
+    assert exec_selectors(op, Dialect.V0_16) == (selector_of(["/"]),)
+    assert exec_selectors(op, Dialect.V0_13) == (selector_of(["/", "/", "/"]),)
+    assert exec_selectors(op, Dialect.V0_11) == ("",)
 
 
 def test_a_mount_of_the_whole_selected_nothing_unless_it_named_the_root() -> None:
     whole, named = (Mount(destination="/m", input=1, selector=path, readonly=True) for path in ("", "/"))
     for mount, old in ((whole, ""), (named, selector_of(["/"]))):
-        older = cache_map(exec_op(ROOT_MOUNT, mount)).older
-        assert older[Dialect.V0_13].selectors[1] == selector_of(["/"])
-        assert older[Dialect.V0_11].selectors == ("", old)
+        op = exec_op(ROOT_MOUNT, mount)
+        assert exec_selectors(op, Dialect.V0_13)[1] == selector_of(["/"])
+        assert exec_selectors(op, Dialect.V0_11) == ("", old)
 
 
 def test_a_tmpfs_had_no_options() -> None:

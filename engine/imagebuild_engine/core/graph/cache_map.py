@@ -76,10 +76,25 @@ def _spellings(op: Step) -> Iterator[Spelling]:
     """
     current, *older = Dialect
     yield _spelling(op, current)
-    normal = op.normal_args if isinstance(op, ExecOp) else None
-    yield _spelling(replace(op, args=normal) if isinstance(op, ExecOp) and normal is not None else op, current)
+    yield _spelling(_normal(op), current)
+    oldest = _oldest(op)
     for dialect in older:
-        yield _spelling(op, dialect)
+        yield _spelling(op, min(dialect, oldest))
+
+
+def _normal(op: Step) -> Step:
+    """The RUN with the normal form of its text, if it has one."""
+    return op if not isinstance(op, ExecOp) or op.normal_args is None else replace(op, args=op.normal_args)
+
+
+def _oldest(op: Step) -> Dialect:
+    """The oldest dialect that can say the step; older ones repeat it, so that nothing more is written."""
+    match op:
+        case ExecOp(secret_env=names) if names:
+            return Dialect.V0_16
+        case MergeOp():
+            return Dialect.V0_9
+    return Dialect.V0_8
 
 
 def _spelling(op: Step, dialect: Dialect) -> Spelling:

@@ -18,8 +18,8 @@ class Dialect(IntEnum):
     - v0.10 makes the files of a COPY's heredocs with mode 0664: they are other files;
     - v0.9 to v0.25 list what patterns choose in a way that may fit another tree (`selection.by_names`).
 
-    What a version cannot say at all (v0.8 has no merge, nor v0.10 a secret in the environment) has the form of its
-    newer neighbour here. Nobody asks for it, and there is nothing more to write.
+    What a version cannot say at all (v0.8 has no merge, nor v0.13 a secret in the environment) has the form of the
+    oldest that can. Nobody asks for it, and there is nothing more to write.
     """
 
     V0_22 = 0
