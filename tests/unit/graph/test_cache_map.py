@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,7 +43,8 @@ def copy(source: str, *, source_input: int = 1, on: int = 0, output: int = 0, **
 
 
 def exec_op(*mounts: Mount, **options: Any) -> ExecOp:
-    return ExecOp(args=("true",), env=(), cwd="/", platform=AMD64, mounts=mounts or (ROOT_MOUNT,), **options)
+    given = {"args": ("true",), **options}
+    return ExecOp(env=(), cwd="/", platform=AMD64, mounts=mounts or (ROOT_MOUNT,), **given)
 
 
 def digest_of(op: ExecOp | FileOp) -> Digest:

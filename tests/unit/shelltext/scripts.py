@@ -26,7 +26,7 @@ WORDS = (
     *("a", "b#c", "'x  # y'", '"x  # $x"', "\\#", "\\ ", "a\\ \\ b", "$x", '"$x"', "${x}", "${x#a}", "${x##*a}"),
     *("${#x}", "$#", "$?", "é", "x=1", "''", '""', "'a\nb'", '"a\n#b"', "$(echo  a)", "$(echo a  # c\n)"),
     *("\"$(echo  '#')\"", "`echo  a`", "${y:-a  b}", '"${y:-a  #b}"', "{a,b}", "*", "[a]", "--a=b", "$", "a$", "%"),
-    *("a\"b  c\"'d  e'", "\"a\\\"  # b\"", "$(echo \"$(echo  '#  b')\")", "-", "éa", "a#"),
+    *("a\"b  c\"'d  e'", '"a\\"  # b"', "$(echo \"$(echo  '#  b')\")", "-", "éa", "a#"),
 )
 COUNTING = ("$LINENO", "$((1  + 2))", "$((16#f + 1))", "$((3<<2))")
 COMMANDS = ("echo", "printf '%s|'", ":", "true", "false", "test", "echo x", "x=1 echo", "set --", "set -e --")
@@ -81,7 +81,24 @@ class _Writer:
                 loop: Pieces = ["for", GAP, "v", GAP, "in", GAP, "1", GAP, word, *end, "do", GAP, *a, *end, "done"]
                 return loop
             case 8:
-                first: Pieces = ["case", GAP, word, GAP, "in", LINE, "a", GAP, "|", GAP, "b*)", GAP, *a, GAP, ";;", LINE]
+                first: Pieces = [
+                    "case",
+                    GAP,
+                    word,
+                    GAP,
+                    "in",
+                    LINE,
+                    "a",
+                    GAP,
+                    "|",
+                    GAP,
+                    "b*)",
+                    GAP,
+                    *a,
+                    GAP,
+                    ";;",
+                    LINE,
+                ]
                 return [*first, "(*)", LINE, *b, LINE, ";;", LINE, "esac"]
             case _:
                 return ["f()", GAP, "{", GAP, *self._simple(), *end, "}", LINE, "f", GAP, "a"]

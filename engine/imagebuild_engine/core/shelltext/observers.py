@@ -33,17 +33,20 @@ _QUOTING = str.maketrans("", "", "'\"\\")
 
 # These change how the lines after them are read, or run text that may.
 _CHANGES_READING = frozenset(
-    ". alias bind builtin complete compopt coproc emulate enable eval mapfile readarray setopt shopt source trap unalias".split()
+    {
+        *(".", "alias", "bind", "builtin", "complete", "compopt", "coproc", "emulate", "enable", "eval", "mapfile"),
+        *("readarray", "setopt", "shopt", "source", "trap", "unalias"),
+    }
 )
 # A command can stand behind these; behind an operator and at the start of a line it can anyway.
-_BEFORE_COMMANDS = frozenset("! { if then else elif while until do time command".split())
+_BEFORE_COMMANDS = frozenset(["!", "{", "if", "then", "else", "elif", "while", "until", "do", "time", "command"])
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[[^]]*\])?\+?=")
 _SET = re.compile(r"\bset\b")
 _EXPANDS = re.compile(r"[$`]|\{.*,", re.DOTALL)
 _PATTERN = re.compile(r"[*?[]")
 _IN_FOLDER = re.compile(r'"[^"`]*/[^"`]*"')
 _SET_FLAGS = re.compile(r"[-+][aefuxCE]*(o?)")
-_SET_NAMES = frozenset("allexport errexit errtrace noclobber noglob nounset pipefail xtrace".split())
+_SET_NAMES = frozenset(["allexport", "errexit", "errtrace", "noclobber", "noglob", "nounset", "pipefail", "xtrace"])
 
 
 def observed(tokens: Sequence[Token]) -> Observed:
@@ -144,9 +147,7 @@ def _names_variables(words: Sequence[Token]) -> bool:
     """A variable's name that is not known before the text runs, or an attribute that makes a value a name."""
     if _name(words) not in ("export", "readonly", "local"):
         return False
-    return any(
-        token.raw.startswith("-") or _EXPANDS.search(token.raw.partition("=")[0]) for token in words[1:]
-    )
+    return any(token.raw.startswith("-") or _EXPANDS.search(token.raw.partition("=")[0]) for token in words[1:])
 
 
 def _keeps_messages(tokens: Sequence[Token]) -> bool:
