@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 _EXCERPT_WIDTH = 200
 _EXCERPT_LINES = 20
@@ -31,9 +32,7 @@ class Source:
 
         Long lines and long instructions are cut: an excerpt belongs into an error message.
         """
-        lines = self.text.split("\n")
-        if lines and lines[-1] == "":
-            lines.pop()
+        lines = _lines(self.text)
         last = min(location.end + context, len(lines))
         if last - location.start > _EXCERPT_LINES:
             last = location.start + _EXCERPT_LINES
@@ -46,9 +45,15 @@ class Source:
         return "\n".join(shown)
 
 
+@lru_cache(maxsize=2)
+def _lines(text: str) -> list[str]:
+    """The lines of a file, which may have many things to be shown."""
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
 def _printable(line: str) -> str:
     """The line without what would move a terminal's cursor."""
-    line = "".join(
-        c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line.rstrip("\r")
-    )
-    return line if len(line) <= _EXCERPT_WIDTH else line[:_EXCERPT_WIDTH] + "…"
+    line = line.rstrip("\r")
+    shown = line if len(line) <= _EXCERPT_WIDTH else line[:_EXCERPT_WIDTH] + "…"
+    return "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
