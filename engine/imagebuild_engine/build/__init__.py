@@ -1,6 +1,7 @@
 """Joining them: one build from request to result. `run.py` is the table of contents."""
 
 from . import progress
+from .checks import Checked, run_checks
 from .inspect import (
     CacheUnreadable,
     Inspected,
@@ -16,6 +17,7 @@ from .settings import Settings
 
 __all__ = [
     "CacheUnreadable",
+    "Checked",
     "Inspected",
     "Settings",
     "compare_caches",
@@ -26,4 +28,5 @@ __all__ = [
     "other_layers",
     "progress",
     "run",
+    "run_checks",
 ]

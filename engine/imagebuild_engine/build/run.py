@@ -1,20 +1,20 @@
 """One build, top to bottom: the table of contents of this package."""
 
 import asyncio
-import platform as machine
 import time
 from datetime import UTC, datetime
 
 from .. import __version__
 from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, CacheSourceResult, Seconds
 from ..core.dockerfile import parse_dockerfile
-from ..core.frontend import BuildOptions, Lowered, lower
+from ..core.frontend import Lowered
 from ..core.graph import Vertex
-from ..core.oci import InvalidPlatform, Platform
 from ..core.solver import Executed, Hit, Solve
 from ..host.registry import DockerCredentials, RegistryClient
+from .checks import report_of, warn
+from .definition import build_options, context_directories, lower_pinned
 from .export import Exported, export
-from .failures import NotSupported, SourceFailed, failure_of
+from .failures import failure_of
 from .imports import Imported, import_caches, remote_layers_of
 from .layers import MAIN_CONTEXT, Result, Tree
 from .pins import Pinner
@@ -22,13 +22,11 @@ from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, Step
 from .remote import RemoteFiles
 from .report import step_results
 from .settings import Settings
-from .source import fetch_source, open_context, read_dockerfile
+from .source import fetch_source, open_context, open_named_context, read_dockerfile
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees
 from .worker import BuildWorker
-
-_MAX_ONBUILD_ROUNDS = 16
 
 
 async def run(request: BuildRequest, settings: Settings, view: View) -> BuildResult:
@@ -62,13 +60,12 @@ class _Build:
         self.exported: Exported | None = None
 
     async def run(self) -> BuildResult:
-        target_platform = _platform(self.request.platform)
         with Surroundings(self.settings.state) as surroundings:
             credentials = DockerCredentials(self.settings.docker_config)
             async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
                 importing = asyncio.create_task(self._import(client))
                 try:
-                    return await self._run(client, surroundings, target_platform, importing)
+                    return await self._run(client, surroundings, importing)
                 finally:
                     importing.cancel()
                     self.executor = surroundings.used
@@ -77,7 +74,6 @@ class _Build:
         self,
         client: RegistryClient,
         surroundings: Surroundings,
-        target_platform: Platform,
         importing: "asyncio.Task[tuple[Imported, ...]]",
     ) -> BuildResult:
         request = self.request
@@ -88,27 +84,12 @@ class _Build:
         name, text = read_dockerfile(request, source)
         dockerfile = parse_dockerfile(text, name=name)
 
-        options = BuildOptions(
-            target=request.target,
-            build_args=request.build_args,
-            labels=request.labels,
-            platform=target_platform,
-            build_platform=_platform(""),
-            no_cache=request.no_cache,
-            source_date_epoch=request.source_date_epoch,
-        )
+        options = build_options(request)
         remote = RemoteFiles(surroundings.directory / "remote", local_git=self.settings.local_git)
         pinner = Pinner(client, remote)
-        for _ in range(_MAX_ONBUILD_ROUNDS):
-            lowered = lower(dockerfile, options, pinner.pins)
-            if isinstance(lowered, Lowered):
-                break
-            try:
-                await pinner.pin(lowered)
-            except SourceFailed as error:
-                raise error.located(dockerfile.source) from error
-        else:
-            raise NotSupported("the base images' ONBUILD triggers name ever more images")
+        lowered = await lower_pinned(dockerfile, options, pinner)
+        report = await asyncio.to_thread(report_of, dockerfile, options, pinner.pins, context.ignored, lowered.stages)
+        warn(report, dockerfile, self.view)
         self.lowered = lowered
 
         self.imported = await importing
@@ -117,14 +98,18 @@ class _Build:
                 self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
         self.store = TreeStore(client=client, surroundings=surroundings)
         epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
-        trees = Trees(self.store, {MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch))
+        named = {name: open_named_context(path) for name, path in context_directories(request).items()}
+        trees = Trees(self.store, {**named, MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch))
         self.worker = BuildWorker(
             store=self.store,
             surroundings=surroundings,
             trees=trees,
             remote=remote,
             imported=self.imported,
-            base_layers={image.digest: remote_layers_of(image) for image in pinner.pins.images.values()},
+            base_layers={
+                (image.digest, asked.platform): remote_layers_of(image)
+                for asked, image in pinner.pins.images.items()
+            },
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,
@@ -251,19 +236,6 @@ class _Phase:
         seconds = self._build.seconds[self._name] = time.monotonic() - self._started
         if kind is None:
             self._build.view.show(PhaseDone(name=self._name, seconds=seconds))
-
-
-def _platform(text: str) -> Platform:
-    own = Platform("linux", machine.machine()).normalized()
-    if not text:
-        return own
-    try:
-        wanted = Platform.parse(text)
-    except InvalidPlatform as error:
-        raise NotSupported(str(error)) from error
-    if wanted != own:
-        raise NotSupported(f"not supported yet: building for {wanted} on {own}")
-    return wanted
 
 
 def _peak_rss() -> int:

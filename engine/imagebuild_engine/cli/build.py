@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -25,13 +25,15 @@ from ..contract import (
 from . import cache_options, options
 from .contexts import named_contexts
 
+if TYPE_CHECKING:
+    from ..build import Settings
+
 # buildx's options that this version does not have. Each is named here so that it is refused, not ignored.
 _NOT_YET = {
     "--add-host": True,
     "--annotation": True,
     "--attest": True,
     "--cgroup-parent": True,
-    "--check": False,
     "--load": False,
     "--network": True,
     "--provenance": True,
@@ -41,7 +43,6 @@ _NOT_YET = {
     "--ssh": True,
     "--ulimit": True,
     "--allow": True,
-    "--call": True,
 }
 
 
@@ -121,17 +122,24 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
     default=None,
     help="Directory for snapshots and blobs (default: a temporary one).",
 )
+@click.option("--check", is_flag=True, help="Check the Dockerfile only: --call=check.")
+@click.option("--call", default="build", show_default=True, help="build, check, or check,format=json.")
 @_refused
 def build(context: str | None, **given: Any) -> None:
     """Build an image from CONTEXT: a directory, a Git URL (URL#revision:directory), or a tar archive or Dockerfile that
     is a file, an http(s) URL or - for standard input."""
     request_file = given.pop("request_file")
+    checks = options.checks(given.pop("call"), given.pop("check"))
     if request_file:
         request = _request_from_file(Path(request_file))
     elif context is None:
         raise click.UsageError("CONTEXT is missing: a directory, a Git URL, an archive, or - for standard input")
     else:
         request = _request_from_options(context, given)
+    if checks is not None:
+        from .check import check
+
+        raise click.exceptions.Exit(check(request, _settings(given["state"], in_pod=bool(request_file)), checks))
     if request_file or os.geteuid() != 0:
         fallback = layout.STATE_DIRECTORY if request_file else tempfile.gettempdir()
         _settle(Path(given["state"] or fallback))
@@ -170,7 +178,7 @@ def _settle(state: Path) -> None:
 
 
 async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: bool) -> BuildResult:
-    from ..build import Settings, progress, run
+    from ..build import progress, run
 
     task = asyncio.current_task()
     assert task is not None
@@ -179,14 +187,19 @@ async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: 
         loop.add_signal_handler(number, task.cancel)
     view = progress.view(cast("progress.Style", style))
     try:
-        settings = Settings(
-            state=Path(state or (layout.STATE_DIRECTORY if in_pod else "")) if state or in_pod else None,
-            local_git=not in_pod,
-            docker_config=Path(layout.DOCKER_CONFIG_DIRECTORY) if in_pod else None,
-        )
-        return await run(request, settings, view)
+        return await run(request, _settings(state, in_pod=in_pod), view)
     finally:
         view.close()
+
+
+def _settings(state: str | None, *, in_pod: bool) -> "Settings":
+    from ..build import Settings
+
+    return Settings(
+        state=Path(state or (layout.STATE_DIRECTORY if in_pod else "")) if state or in_pod else None,
+        local_git=not in_pod,
+        docker_config=Path(layout.DOCKER_CONFIG_DIRECTORY) if in_pod else None,
+    )
 
 
 def _request_from_file(path: Path) -> BuildRequest:

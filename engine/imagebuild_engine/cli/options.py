@@ -47,6 +47,18 @@ def pairs(option: str, values: tuple[str, ...], environment: dict[str, str] | No
     return found
 
 
+def checks(call: str, check: bool) -> str | None:
+    """`--call` and `--check`: how findings are to be printed, `text` or `json`; None if a build is what is wanted."""
+    method, _, rest = call.partition(",")
+    given = attributes("--call", rest) if rest else {}
+    output = given.pop("format", "text")
+    if method in ("outline", "targets"):
+        raise click.BadParameter(f"not supported yet: {method}", param_hint="--call")
+    if method not in ("build", "check", "lint") or given or output not in ("text", "json"):
+        raise click.BadParameter(f'"{call}" is none of build, check and check,format=json', param_hint="--call")
+    return output if check or method != "build" else None
+
+
 def context(text: str) -> Source:
     """CONTEXT: a directory, a Git URL with `#revision:directory`, or an archive: a file, an http(s) URL or `-`."""
     if text == "-":

@@ -10,7 +10,7 @@ from .report import Report, Violation
 from .rules import Rule
 
 _NO_COMMENTS: tuple[str, ...] = ()
-_EFFORT = 20_000_000
+_EFFORT = 1_000_000
 _SHOWN = 120
 
 
@@ -46,7 +46,7 @@ class Findings:
 
 
 class Budget:
-    """How many comparisons of characters or names are left: about a second's worth to begin with.
+    """How many comparisons of characters or names are left: well under a second's worth to begin with.
 
     A file that needs more gets fewer answers, not a longer wait.
     """

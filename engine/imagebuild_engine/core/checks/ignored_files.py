@@ -31,7 +31,8 @@ def _is_excluded(path: str, matcher: IgnoreMatcher, findings: Findings) -> bool:
     """
     if path in (".", "/") and not any(pattern.text in _EVERYTHING for pattern in matcher.patterns):
         return False
-    candidates = [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
-    if not findings.budget.spend(len(candidates) * len(matcher.patterns)):
+    depth = path.count("/") + 1
+    if not findings.budget.spend(depth * (len(matcher.patterns) + len(path) // 16)):
         return False
+    candidates = [path, *(path[:at] for at, char in enumerate(path) if char == "/")]
     return any(pattern.matches(candidate) for pattern in matcher.patterns for candidate in candidates)

@@ -33,6 +33,8 @@ class Violation:
 
 
 _FRAME = "-" * 20
+_MOST = 1000
+"""Findings that are told in full: nobody reads more, and each excerpt costs a look through the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +59,16 @@ class Report:
         if not count:
             return "Check complete, no warnings found.\n"
         found = "1 warning has been found!" if count == 1 else f"{count} warnings have been found!"
-        return "\n".join((f"Check complete, {found}\n", *(each.text(source) for each in self._by_line())))
+        told = [f"Check complete, {found}\n", *(each.text(source) for each in self._by_line()[:_MOST])]
+        if count > _MOST:
+            told.append(f"and {count - _MOST} more; --call=check,format=json tells them all\n")
+        return "\n".join(told)
 
-    def json(self, source: Source, error: DockerfileError | None = None) -> dict[str, Any]:
-        """The same in the form of buildx's `--call=check,format=json` (frontend/subrequests/lint)."""
+    def json(self, source: Source, error: str = "", location: Location | None = None) -> dict[str, Any]:
+        """The same in the form of buildx's `--call=check,format=json` (frontend/subrequests/lint).
+
+        `error` and its `location`: why the file cannot be built, if it cannot.
+        """
         told: dict[str, Any] = {
             "warnings": [_as_json(violation) for violation in self._by_line()],
             "sources": [
@@ -71,8 +79,8 @@ class Report:
                 }
             ],
         }
-        if error is not None:
-            told["buildError"] = {"message": error.message, "location": _ranges(error.location)}
+        if error:
+            told["buildError"] = {"message": error, "location": _ranges(location)}
         return told
 
     def _by_line(self) -> list[Violation]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 _EXCERPT_WIDTH = 200
 _EXCERPT_LINES = 20
@@ -67,9 +68,7 @@ class Source:
         Where the column is known, `^` stands under it. Long lines and long instructions are cut: an excerpt belongs
         into an error message.
         """
-        lines = self.text.split("\n")
-        if len(lines) > 1 and lines[-1] == "":
-            lines.pop()
+        lines = _lines(self.text)
         last = min(location.end + context, len(lines))
         if last - location.start > _EXCERPT_LINES:
             last = location.start + _EXCERPT_LINES
@@ -87,6 +86,13 @@ class Source:
                 before = ("…" if offset else "") + _printable(line[offset : location.column - 1])
                 shown.append(f"{'':>{width}} |     {' ' * _cells(before)}^")
         return "\n".join(shown)
+
+
+@lru_cache(maxsize=2)
+def _lines(text: str) -> list[str]:
+    """The lines of a file, which may have many things to be shown."""
+    lines = text.split("\n")
+    return lines[:-1] if len(lines) > 1 and lines[-1] == "" else lines
 
 
 def _printable(line: str) -> str:

@@ -35,7 +35,7 @@ class ContextTree:
         self.root = root
         self.owned = owned
         """Do owners count? Those of an archive's files do; what a client sends from its disk is root's."""
-        self._ignored = ignored
+        self.ignored = ignored
         self._described: asyncio.Task[DescribedTree] | None = None
         self._existing: asyncio.Task[frozenset[bytes]] | None = None
 
@@ -47,7 +47,7 @@ class ContextTree:
 
     async def existing(self) -> Callable[[bytes], bool] | None:
         """Is there such a path in the context? None: whatever is on the disk."""
-        if self._ignored is None:
+        if self.ignored is None:
             return None
         if self._existing is None:
             self._existing = asyncio.create_task(asyncio.to_thread(self._list))
@@ -84,11 +84,11 @@ class ContextTree:
                 stack.append((path, iter(self._names(path))))
 
     def _excluded(self, path: str) -> bool:
-        return self._ignored is not None and self._ignored.matches_or_parent_matches(path)
+        return self.ignored is not None and self.ignored.matches_or_parent_matches(path)
 
     def _may_hold(self, directory: str) -> bool:
         """Can something in an excluded directory be included all the same?"""
-        return self._ignored is not None and self._ignored.may_reinclude_below(directory)
+        return self.ignored is not None and self.ignored.may_reinclude_below(directory)
 
     def _names(self, folder: str) -> list[str]:
         full = self.root / folder
