@@ -1,6 +1,7 @@
 """docs/compatibility-table.md: every case with what the checks said of it, written by a run of them all.
 
-Its first columns follow from the corpus and are held up to date by a unit test; the steps are what the run counted.
+Its first columns follow from the corpus, which a unit test holds; the steps are what the run counted: those that the
+builder took from our image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,29 +16,29 @@ _NAMES = {"buildkitd": "BuildKit 0.34.2", "dockerd": "dockerd 20.10"}
 _HEAD = """# Compatibility with BuildKit: the table
 
 Written by a run of the interop tests (`IMAGEBUILD_WRITE_TABLE=1 make interop`). What the checks are stands in
-[compatibility.md](compatibility.md). ✓ is a check without findings, a number an exception of the list below, – a case that the builder
-cannot build.
+[compatibility.md](compatibility.md). ✓ is a check without findings, a number an exception of the list
+below, – a case that the builder cannot build. The steps are those that the builder took from our image.
 
 """
 
-Verdicts = Mapping[tuple[str, str], int]
+Counted = Mapping[tuple[str, str], int]
 """(builder, case) → how many steps the builder took from our image."""
 
 
-def render(verdicts: Verdicts) -> str:
+def render(counted: Counted) -> str:
     """The whole file."""
     checks = ", ".join(CHECKS)
     lines = [f"| theme | case | {' | '.join(f'{_NAMES[name]}: {checks}' for name in BUILDERS)} | steps |"]
     lines.append("| --- | --- | " + "--- | " * (len(BUILDERS) + 1))
     for theme, cases in THEMES.items():
-        lines += [row(theme, case, verdicts) for case in cases]
+        lines += [row(theme, case, counted) for case in cases]
     notes = [f"{number}. {_NAMES[item.builder]}, {item.check}: {item.reason}" for number, item in numbered()]
     return _HEAD + "\n".join(lines) + "\n\n## Exceptions\n\n" + "\n".join(notes or ["None."]) + "\n"
 
 
-def row(theme: str, case: Case, verdicts: Verdicts) -> str:
+def row(theme: str, case: Case, counted: Counted) -> str:
     cells = [_cell(name, case) for name in BUILDERS]
-    steps = " / ".join(str(verdicts.get((name, case.name), "–")) for name in BUILDERS)
+    steps = " / ".join(str(counted.get((name, case.name), "–")) for name in BUILDERS)
     return f"| {theme} | {case.name} | {' | '.join(cells)} | {steps} |"
 
 

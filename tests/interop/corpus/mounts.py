@@ -100,8 +100,8 @@ RUN --mount=type=tmpfs,target=/tmp touch /tmp/gone && ls /tmp > /three
     Case(
         name="mount-tmpfs-size",
         dockerfile="""FROM registry.test/base
-RUN --mount=type=tmpfs,target=/small,size=1m dd if=/dev/zero of=/small/x bs=64k 2>/dev/null; stat -c %s /small/x > /one
-RUN --mount=type=tmpfs,target=/bytes,size=65536 dd if=/dev/zero of=/bytes/x bs=4k 2>/dev/null; stat -c %s /bytes/x > /two
+RUN --mount=type=tmpfs,target=/small,size=1m dd if=/dev/zero of=/small/x bs=64k 2>/dev/null; stat -c %s /small/* > /a
+RUN --mount=type=tmpfs,target=/bytes,size=65536 dd if=/dev/zero of=/bytes/x bs=4k 2>/dev/null; stat -c %s /bytes/* > /b
 """,
         refused=reasons.TMPFS_SIZE,
     ),
