@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -216,6 +217,8 @@ class ExecutorSuite:
     # --- what it leaves ----------------------------------------------------------------------------------------
 
     async def test_nothing_of_the_executors_stays_in_the_tree(self, executor: Executor, root: Path) -> None:
+        for name in ("proc", "dev", "sys"):
+            (root / name).mkdir()
         before = {entry.path: (entry.mode, entry.mtime_ns) for entry in scan(root)}
         assert await executor.run(root, sh("true"), Said()) == 0
         assert {entry.path: (entry.mode, entry.mtime_ns) for entry in scan(root)} == before
@@ -243,7 +246,13 @@ class ExecutorSuite:
     async def test_a_tree_without_etc_keeps_none(self, executor: Executor, root: Path) -> None:
         shutil.rmtree(root / "etc")
         await executor.run(root, sh("true"), Said())
-        assert sorted(path.name for path in root.iterdir()) == ["bin", "tmp"]
+        assert sorted(path.name for path in root.iterdir()) == ["bin", "dev", "proc", "sys", "tmp"]
+
+    async def test_proc_dev_and_sys_are_left_empty_as_by_other_builders(self, executor: Executor, root: Path) -> None:
+        await executor.run(root, sh("true"), Said())
+        for name in ("proc", "dev", "sys"):
+            assert list((root / name).iterdir()) == []
+            assert stat.S_IMODE((root / name).stat().st_mode) == 0o755
 
     async def test_a_step_may_take_away_the_directories_in_which_files_were_put(
         self, executor: Executor, root: Path
@@ -268,6 +277,8 @@ class ExecutorSuite:
             case _:
                 shutil.rmtree(root / "etc")
                 (root / "etc").touch()
+        for name in ("proc", "dev", "sys"):
+            (root / name).mkdir()
         before = {entry.path: (entry.kind, entry.mode, entry.mtime_ns) for entry in scan(root)}
         assert await executor.run(root, sh("true"), Said()) == 0
         assert {entry.path: (entry.kind, entry.mode, entry.mtime_ns) for entry in scan(root)} == before

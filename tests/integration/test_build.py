@@ -215,7 +215,7 @@ def test_cache_inspect_shows_the_records(workshop: Workshop) -> None:
     shown = workshop.run("cache", "inspect", "--format", "json", workshop.ref("app:1"))
     records = json.loads(shown.stdout)["records"]
     assert sorted(record["layers"][0] for record in records if record["layers"]) == [1, 2, 3]
-    assert "COPY a.txt / # buildkit" in workshop.run("cache", "inspect", workshop.ref("app:1")).stdout
+    assert "COPY a.txt /" in workshop.run("cache", "inspect", workshop.ref("app:1")).stdout
 
 
 def test_a_git_context_is_built_at_its_revision(workshop: Workshop) -> None:
@@ -247,7 +247,7 @@ def test_a_git_context_is_built_at_its_revision(workshop: Workshop) -> None:
     [
         ("--secret", "id=x"),
         ("--network", "none"),
-        ("--cache-to", "type=registry,ref=a/b"),
+        ("--cache-to", "type=gha"),
         ("--output", "type=local,dest=x"),
         ("--platform", "linux/s390x"),
         ("--pull",),

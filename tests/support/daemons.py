@@ -10,21 +10,21 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol
 
 from tests.cluster.tools import ToolError, build
+from tests.support.build_options import Options, as_buildctl, as_docker
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _BUILD_SECONDS = 120.0
 _PACKAGES = "install Debian's docker.io (python3 tests/cluster/tools.py packages interop)"
-_NONE: Mapping[str, str] = MappingProxyType({})
+_PLAIN = Options()
 _STEP = re.compile(r"^#(\d+) \[(?!internal\])([^\]]*?)(\d+)/(\d+)\] (.*)$")
 _END = re.compile(r"^#(\d+) (CACHED|DONE .*|ERROR.*)$")
 
@@ -60,7 +60,7 @@ def read_progress(log: str) -> Steps:
 class Builder(Protocol):
     """A builder that pushes what it builds, with its inline cache."""
 
-    def build(self, context: Path, tag: str, *, cache_from: str = "", arguments: Mapping[str, str] = _NONE) -> Steps:
+    def build(self, context: Path, tag: str, *, cache_from: str = "", options: Options = _PLAIN) -> Steps:
         """Build and push; raises AssertionError with the log if that fails."""
         ...
 
@@ -100,11 +100,11 @@ class Dockerd:
 
     environment: dict[str, str]
 
-    def build(self, context: Path, tag: str, *, cache_from: str = "", arguments: Mapping[str, str] = _NONE) -> Steps:
+    def build(self, context: Path, tag: str, *, cache_from: str = "", options: Options = _PLAIN) -> Steps:
         command = ["build", "--progress", "plain", "--build-arg", "BUILDKIT_INLINE_CACHE=1", "--tag", tag]
-        command += [part for item in arguments.items() for part in ("--build-arg", "=".join(item))]
+        command += ["--file", str(context / options.file)] if options.file else []
         command += ["--cache-from", cache_from] if cache_from else []
-        done = self._docker(*command, str(context))
+        done = self._docker(*command, *as_docker(options), str(context))
         self._docker("push", "--quiet", tag)
         return read_progress(done.stderr)
 
@@ -171,15 +171,28 @@ class Buildkitd:
 
     buildctl: tuple[str, ...]
 
-    def build(self, context: Path, tag: str, *, cache_from: str = "", arguments: Mapping[str, str] = _NONE) -> Steps:
+    def build(self, context: Path, tag: str, *, cache_from: str = "", options: Options = _PLAIN) -> Steps:
+        imports = [f"type=registry,ref={cache_from}"] if cache_from else []
+        return self.build_with(context, tag, imports=imports, exports=["type=inline"], options=options)
+
+    def build_with(
+        self,
+        context: Path,
+        tag: str,
+        *,
+        imports: Sequence[str] = (),
+        exports: Sequence[str] = (),
+        options: Options = _PLAIN,
+    ) -> Steps:
+        """Build and push with caches as buildctl's --import-cache and --export-cache have them."""
         command = [
             *("build", "--progress", "plain", "--frontend", "dockerfile.v0"),
             *("--local", f"context={context}", "--local", f"dockerfile={context}"),
-            *("--export-cache", "type=inline"),
             *("--output", f"type=image,name={tag},push=true,oci-mediatypes=true"),
+            *(part for item in imports for part in ("--import-cache", item)),
+            *(part for item in exports for part in ("--export-cache", item)),
         ]
-        command += [part for name, value in arguments.items() for part in ("--opt", f"build-arg:{name}={value}")]
-        command += ["--import-cache", f"type=registry,ref={cache_from}"] if cache_from else []
+        command += as_buildctl(options)
         return read_progress(_checked([*self.buildctl, *command], _environment()).stderr)
 
     def forget(self) -> None:
@@ -191,7 +204,9 @@ def running_buildkitd(folder: Path, registry: str) -> Iterator[Buildkitd]:
     """A buildkitd with its data below the folder, which speaks plain HTTP with the registry."""
     tools = build(["buildkitd", "buildctl", "runc"])
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "buildkitd.toml").write_text(f'[registry."{registry}"]\n  http = true\n')
+    (folder / "buildkitd.toml").write_text(
+        f'insecure-entitlements = ["security.insecure", "network.host"]\n[registry."{registry}"]\n  http = true\n'
+    )
     with tempfile.TemporaryDirectory(prefix="ib-buildkitd-") as short:
         address = f"unix://{short}/buildkitd.sock"
         command = [

@@ -1,7 +1,9 @@
 """The golden file: records that real BuildKit daemons made. `IMAGEBUILD_GOLDEN` names another file of the same form."""
 
+import base64
 import json
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,12 +73,27 @@ class Case:
         """The versions of BuildKit that could build the case."""
         return [version for group in self.data["groups"] for version in group["versions"]]
 
+    def beyond_reach(self, version: str) -> str:
+        """Why the version's records of this case and ours do not meet, by design (see Dialect); "" where they do."""
+        limits = ("ulimit=", "cgroup-parent=", "shm-size=")
+        if version.startswith("v0.8.") and any(option.startswith(limits) for option in self.data["opts"]):
+            return "v0.8 ignores limits: its key of such a step is that of a step without"
+        if version.startswith("v0.10.") and re.search(rb"^(COPY|ADD)\b.*<<", self.dockerfile, re.MULTILINE):
+            return "v0.10 makes the files of a COPY's heredocs with another mode"
+        return ""
+
     def context(self, kept: "set[str] | None" = None) -> DescribedTree:
         """The context as a client of BuildKit sends it; `kept` are the paths that .dockerignore leaves."""
         entries = [
             described(path, facts) for path, facts in self.data["context"].items() if kept is None or path in kept
         ]
         return DescribedTree(entries, root_digest=Digest.of(b""))
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """All cases of the file."""
+    return tuple(Case(name, data) for name, data in golden()["cases"].items())
 
 
 def case(prefix: str) -> Case:
@@ -89,7 +106,7 @@ def described(path: str, facts: dict[str, Any]) -> TreeEntry:
     """One file of a golden context, or of a tree that a step would have written."""
     link = facts.get("link")
     kind = "symlink" if link is not None else facts.get("type", "file")
-    data = facts.get("text", "").encode() if kind == "file" else b""
+    data = _bytes(facts) if kind == "file" else b""
     header = entry_header(
         mode=0o777 if kind == "symlink" else int(facts["mode"], 8),
         uid=0,
@@ -102,25 +119,30 @@ def described(path: str, facts: dict[str, Any]) -> TreeEntry:
     return TreeEntry(path, kind, Digest.of(header + data), link or "")
 
 
-def base_image() -> tuple[Reference, PinnedImage]:
+def _bytes(facts: dict[str, Any]) -> bytes:
+    text: str = facts.get("text", "")
+    return base64.b64decode(facts["b64"]) if "b64" in facts else text.encode()
+
+
+def base_image(platform: Platform = AMD64) -> tuple[Reference, PinnedImage]:
     """The base image of the golden Dockerfiles, under the name that they use."""
     base = golden()["base"]
     reference = Reference.parse(base["ref_in_dockerfiles"])
     digest = Digest.parse(base["digest_used_in_key (index)"])
-    amd64 = base["platforms"]["linux/amd64"]
-    diff_ids = tuple(Digest.parse(item) for item in amd64["diff_ids"])
+    facts = base["platforms"][str(platform)]
+    diff_ids = tuple(Digest.parse(item) for item in facts["diff_ids"])
     config = ImageConfig(
-        platform=AMD64,
-        config=RunConfig(env=tuple(amd64["config"]["Env"]), working_dir=amd64["config"]["WorkingDir"]),
+        platform=platform,
+        config=RunConfig(env=tuple(facts["config"]["Env"]), working_dir=facts["config"]["WorkingDir"]),
         diff_ids=diff_ids,
         history=tuple(
             HistoryEntry(created_by=entry["created_by"], empty_layer=entry.get("empty_layer", False))
-            for entry in amd64["history"]
+            for entry in facts["history"]
         ),
     )
     layers = tuple(Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=item, size=1) for item in diff_ids)
     pinned = reference.with_digest(digest)
-    return reference, PinnedImage(reference=pinned, digest=digest, platform=AMD64, config=config, layers=layers)
+    return reference, PinnedImage(reference=pinned, digest=digest, platform=platform, config=config, layers=layers)
 
 
 def graph_of_golden(records: list[list[Any]]) -> set[str]:

@@ -5,6 +5,9 @@ import gzip
 import io
 import shutil
 import tarfile
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from imagebuild_engine.core.oci import (
@@ -60,8 +63,8 @@ def missing_busybox() -> str:
     return "" if shutil.which("busybox") else "busybox is missing: install Debian's busybox-static"
 
 
-def busybox_layer() -> bytes:
-    """A root file system with a static busybox, /etc/passwd and a world-writable /tmp, as a tar."""
+def busybox_layer(more: Sequence[str] = ()) -> bytes:
+    """A root file system with a static busybox, /etc/passwd and a world-writable /tmp, as a tar. `more` are applets."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
 
@@ -75,23 +78,47 @@ def busybox_layer() -> bytes:
         busybox = shutil.which("busybox")
         assert busybox is not None
         add("bin/busybox", tarfile.REGTYPE, 0o755, Path(busybox).read_bytes())
-        for applet in APPLETS:
+        for applet in (*APPLETS, *more):
             add(f"bin/{applet}", tarfile.SYMTYPE, 0o777, link="busybox")
-        add("etc/passwd", tarfile.REGTYPE, 0o644, b"root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000::/:/bin/sh\n")
-        add("etc/group", tarfile.REGTYPE, 0o644, b"root:x:0:\nme:x:1000:\nmore:x:1001:me\n")
+        add(
+            "etc/passwd",
+            tarfile.REGTYPE,
+            0o644,
+            b"root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000::/:/bin/sh\nbob:x:1002:1002::/:/bin/sh\n",
+        )
+        add("etc/group", tarfile.REGTYPE, 0o644, b"root:x:0:\nme:x:1000:\nmore:x:1001:me\ngrp:x:1003:\n")
     return buffer.getvalue()
+
+
+@cache
+def _gzipped(layer: bytes) -> bytes:
+    return gzip.compress(layer, 1, mtime=0)
 
 
 def push_image(
     reference: str, layers: list[bytes], config: RunConfig | None = None, platform: Platform = AMD64
 ) -> Digest:
     """An image of these uncompressed layers under the reference; its digest."""
-    config = config or RunConfig(env=(PATH,), working_dir="/")
-    return asyncio.run(_push(Reference.parse(reference), layers, config, platform))
+
+    async def push() -> Digest:
+        async with RegistryClient() as client:
+            described = config or RunConfig(env=(PATH,), working_dir="/")
+            return (await push_with(client, Reference.parse(reference), layers, described, platform=platform)).digest
+
+    return asyncio.run(push())
 
 
-async def _push(reference: Reference, layers: list[bytes], run_config: RunConfig, platform: Platform) -> Digest:
-    packed = [gzip.compress(layer, 1, mtime=0) for layer in layers]
+async def push_with(
+    client: RegistryClient,
+    reference: Reference,
+    layers: Sequence[bytes],
+    run_config: RunConfig,
+    *,
+    platform: Platform = AMD64,
+    mount_from: Sequence[str] = (),
+) -> Descriptor:
+    """As `push_image`, for many: layers that a neighbouring repository has need not be sent again."""
+    packed = [_gzipped(layer) for layer in layers]
     config = ImageConfig(
         platform=platform,
         config=run_config,
@@ -103,13 +130,12 @@ async def _push(reference: Reference, layers: list[bytes], run_config: RunConfig
         Descriptor(media_type=MediaType.OCI_LAYER_GZIP, digest=Digest.of(data), size=len(data)) for data in packed
     )
     config_descriptor = Descriptor(media_type=MediaType.OCI_CONFIG, digest=Digest.of(config), size=len(config))
-    async with RegistryClient() as client:
-        for descriptor, data in zip(descriptors, packed, strict=True):
-            await client.push_blob(reference, descriptor, data)
-        await client.push_blob(reference, config_descriptor, config)
-        manifest = Manifest(config=config_descriptor, layers=descriptors)
-        await client.push_manifest(reference, manifest.encode(), manifest.media_type)
-        return manifest.descriptor().digest
+    for descriptor, data in zip(descriptors, packed, strict=True):
+        await client.push_blob(reference, descriptor, data, mount_from=mount_from)
+    await client.push_blob(reference, config_descriptor, config)
+    manifest = Manifest(config=config_descriptor, layers=descriptors)
+    await client.push_manifest(reference, manifest.encode(), manifest.media_type)
+    return replace(manifest.descriptor(), platform=platform)
 
 
 def push_busybox(host: str) -> str:

@@ -2,31 +2,43 @@
 
 with running_registry(folder) as registry:
     push(f"{registry.host}/app:1")
-    assert ("HEAD", "/v2/app/manifests/1", 200) in registry.requests()
+    assert ("HEAD", "/v2/app/manifests/1", 200) in [access[:3] for access in registry.requests()]
 """
 
+import json
 import re
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _NEEDED = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "openssl": "openssl"}
 _START_SECONDS = 30.0
+_MANIFESTS = ", ".join(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+        "docker.distribution.manifest.v2",
+        "docker.distribution.manifest.list.v2",
+    )
+)
 _LISTENING = re.compile(r"listening on 127\.0\.0\.1:(\d+)")  # with ", tls" behind it where that is on
-_ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) ', re.MULTILINE)
+_ACCESS = re.compile(r'^\S+ - \S+ \[[^]]*\] "([A-Z]+) (\S+) HTTP/[0-9.]+" (\d{3}) \d+ "[^"]*" "([^"]*)"', re.MULTILINE)
 
 
 class Access(NamedTuple):
-    """One answered request. The path has no query."""
+    """One answered request. The path has no query; the agent is how the client calls itself."""
 
     method: str
     path: str
     status: int
+    agent: str
 
 
 def missing_registry() -> str | None:
@@ -47,6 +59,13 @@ class RunningRegistry:
     def data(self) -> Path:
         return self.folder / "data"
 
+    def manifest(self, repository: str, tag: str) -> dict[str, Any]:
+        """A manifest or index of any kind, as it lies there."""
+        url = f"http://{self.host}/v2/{repository}/manifests/{tag}"
+        with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": _MANIFESTS}), timeout=10) as answer:
+            value: dict[str, Any] = json.load(answer)
+            return value
+
     def requests(self) -> tuple[Access, ...]:
         """What was asked and answered so far, in order of answers.
 
@@ -55,7 +74,8 @@ class RunningRegistry:
         """
         log = (self.folder / "access.log").read_text()
         return tuple(
-            Access(method, target.partition("?")[0], int(status)) for method, target, status in _ACCESS.findall(log)
+            Access(method, target.partition("?")[0], int(status), agent)
+            for method, target, status, agent in _ACCESS.findall(log)
         )
 
     def requests_after(self, mark: int) -> tuple[Access, ...]:

@@ -2,9 +2,31 @@
 
 from . import progress
 from .checks import Checked, run_checks
-from .inspect import inspect_cache
+from .inspect import (
+    CacheUnreadable,
+    Inspected,
+    compare_caches,
+    comparison_json,
+    inspect_cache,
+    inspected_json,
+    other_layers,
+)
 from .metadata import metadata
 from .run import run
 from .settings import Settings
 
-__all__ = ["Checked", "Settings", "inspect_cache", "metadata", "progress", "run", "run_checks"]
+__all__ = [
+    "CacheUnreadable",
+    "Checked",
+    "Inspected",
+    "Settings",
+    "compare_caches",
+    "comparison_json",
+    "inspect_cache",
+    "inspected_json",
+    "metadata",
+    "other_layers",
+    "progress",
+    "run",
+    "run_checks",
+]

@@ -13,6 +13,7 @@ from .definition import build_options, lower_pinned
 from .failures import failure_of
 from .pins import Pinner
 from .progress import Notice, View
+from .remote import RemoteFiles
 from .settings import Settings
 from .source import fetch_source, open_context, read_dockerfile
 from .surroundings import Surroundings
@@ -78,21 +79,21 @@ async def run_checks(request: BuildRequest, settings: Settings) -> Checked:
 async def _run_checks(request: BuildRequest, settings: Settings) -> Checked:
     with Surroundings(settings.state) as surroundings:
         source = await fetch_source(request, settings, surroundings.directory)
-        _, ignored = await asyncio.to_thread(open_context, request, source.directory)
-        name, text = read_dockerfile(request, source.directory)
+        context = await asyncio.to_thread(open_context, request, source)
+        name, text = read_dockerfile(request, source)
         dockerfile = parse_dockerfile(text, name=name)
         options = replace(build_options(request), all_stages=not request.target)
         stages: Collection[int] | None = () if request.target else None
         credentials = DockerCredentials(settings.docker_config)
         async with RegistryClient(credentials, insecure=request.insecure_registries) as client:
-            pinner = Pinner(client)
+            pinner = Pinner(client, RemoteFiles(surroundings.directory / "remote", local_git=settings.local_git))
             problem: Exception | None = None
             try:
                 lowered = await lower_pinned(dockerfile, options, pinner)
                 stages = lowered.stages if request.target else None
             except Exception as error:
                 problem = error
-            report = report_of(dockerfile, options, pinner.pins, ignored.matcher, stages)
+            report = report_of(dockerfile, options, pinner.pins, context.ignored, stages)
     checked = Checked(report=report, dockerfile=dockerfile)
     return checked if problem is None else _failed(checked, problem)
 

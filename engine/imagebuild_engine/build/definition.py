@@ -6,7 +6,7 @@ from ..contract import BuildRequest
 from ..core.dockerfile import Dockerfile
 from ..core.frontend import BuildOptions, Lowered, lower
 from ..core.oci import InvalidPlatform, Platform
-from .failures import NotSupported
+from .failures import NotSupported, SourceFailed
 from .pins import Pinner
 
 _MAX_ONBUILD_ROUNDS = 16
@@ -45,5 +45,8 @@ async def lower_pinned(dockerfile: Dockerfile, options: BuildOptions, pinner: Pi
         lowered = lower(dockerfile, options, pinner.pins)
         if isinstance(lowered, Lowered):
             return lowered
-        await pinner.pin(lowered)
+        try:
+            await pinner.pin(lowered)
+        except SourceFailed as error:
+            raise error.located(dockerfile.source) from error
     raise NotSupported("the base images' ONBUILD triggers name ever more images")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
 from ..core.oci import Digest
-from ..host.rootfs import Entry, Kind, hash_file, scan
+from ..host.rootfs import Entry, Kind, Owner, hash_file, scan
 
 _KINDS: dict[Kind, tuple[EntryKind, str]] = {
     Kind.FILE: ("file", "0"),
@@ -18,11 +18,16 @@ _KINDS: dict[Kind, tuple[EntryKind, str]] = {
 }
 
 
-def describe(root: Path) -> DescribedTree:
-    """The whole tree, owners included, the root with its own header (cache/contenthash). Blocks; reads every file."""
+def describe(root: Path, owner: Owner | None = None) -> DescribedTree:
+    """The whole tree, the root with its own header (cache/contenthash). Blocks; reads every file.
+
+    `owner` is whose all files are, whatever the disk says.
+    """
     top: Digest | None = None
     entries: list[TreeEntry] = []
     for entry in scan(root):
+        if owner is not None:
+            entry = entry._replace(uid=owner.uid, gid=owner.gid)
         digest = _digest(root, entry)
         if not entry.path:
             top = digest

@@ -1,21 +1,24 @@
-"""The solved target → an image with inline records, and where it was asked to go."""
+"""The solved target → an image with inline records, and where it and its caches were asked to go."""
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract import BuildRequest, ImageResult
-from ..core.cache import LayerResult, encode_records
+from ..core.cache import CacheResult, encode_records
 from ..core.frontend import Lowered
-from ..core.oci import Descriptor, Digest, ImageConfig, MediaType, Reference
-from ..core.solver import Hit, Solve, Solved, solved_records
-from ..host.layers import pack
+from ..core.oci import ImageConfig, Reference
+from ..core.solver import Solve, Solved, solved_records
+from .artifact import image_artifact
+from .cache_export import CacheExporter
 from .image import dated_history, image_manifest
 from .imports import Imported
-from .layers import Layer, LocalLayer, RemoteLayer, Result, Tree
+from .layers import RemoteLayer, Result, Tree
 from .oci_layout import write_layout
-from .push import push
+from .packing import Packer
+from .progress import View
+from .push import Moved, push
+from .results import known_results, position
 from .store import TreeStore
 
 
@@ -29,14 +32,6 @@ class Exported:
     reused: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    descriptor: Descriptor
-    diff_id: Digest
-    created: str
-    remote: RemoteLayer | None = None
-
-
 async def export(
     *,
     request: BuildRequest,
@@ -47,11 +42,14 @@ async def export(
     store: TreeStore,
     base_layers: int,
     created: str,
+    view: View,
 ) -> Exported:
-    """Layers are made once, here; then config, records and manifest; then they travel. `created` dates an empty
-    image.
+    """Layers are made once, here; then config, records and manifest; then they travel, and the caches after them.
+
+    `created` dates an empty image.
     """
-    layers = await asyncio.gather(*(_layer(layer, store) for layer in tree.layers))
+    packer = Packer(store)
+    layers = await packer.pack(tree.layers)
     times = [layer.created for layer in layers]
     records = _records(request, lowered, tree, solve, imported)
     history = dated_history(lowered.history, times, created)
@@ -68,18 +66,23 @@ async def export(
     remote: dict[str, RemoteLayer] = {layer.descriptor.digest: layer.remote for layer in layers if layer.remote}
     references = [Reference.parse(text) for text in request.output.images]
 
-    pushed = mounted = 0
+    artifact = image_artifact(manifest, config_bytes)
+
+    moved = Moved()
     if request.output.push:
-        moved = await push(store.client, store, references, manifest, config_bytes, remote)
-        pushed, mounted = moved.pushed, moved.mounted
+        moved.add(await push(store.client, store, references, artifact, remote))
     if request.output.oci_layout:
         tag = references[0].tag if references and references[0].tag else "latest"
         directory = Path(request.output.oci_layout)
-        await write_layout(directory, store, manifest, config_bytes, list(remote.values()), tag)
+        await write_layout(directory, store, artifact, list(remote.values()), tag)
+    if solve is not None and lowered.target is not None:
+        names = references if request.output.push else []
+        exporter = CacheExporter(packer, solve, lowered.target, imported, tree, names, view)
+        for target in request.cache_to:
+            moved.add(await exporter.write(target))
 
-    data = manifest.encode()
     image = ImageResult(
-        digest=str(Digest.of(data)),
+        digest=str(artifact.descriptor().digest),
         config_digest=str(manifest.config.digest),
         media_type=manifest.media_type,
         platform=str(lowered.platform),
@@ -88,22 +91,7 @@ async def export(
         pushed=request.output.push,
     )
     reused = sum(layer.descriptor.size for layer in layers[base_layers:] if layer.remote)
-    return Exported(image, pushed, mounted, reused)
-
-
-async def _layer(layer: Layer, store: TreeStore) -> _Packed:
-    match layer:
-        case RemoteLayer():
-            return _Packed(layer.descriptor, layer.diff_id, layer.created, layer)
-        case LocalLayer():
-            return await asyncio.to_thread(_pack, layer, store)
-
-
-def _pack(layer: LocalLayer, store: TreeStore) -> _Packed:
-    with store.snapshots.changes(layer.name) as changes:
-        packed = pack(changes, store.blobs)
-    descriptor = replace(packed.descriptor, media_type=MediaType.OCI_LAYER_GZIP)
-    return _Packed(descriptor, packed.diff_id, layer.created)
+    return Exported(image, moved.pushed, moved.mounted, reused)
 
 
 def _records(
@@ -117,37 +105,11 @@ def _records(
     if not request.inline_cache or solve is None or lowered.target is None:
         return None
 
-    def result_of(solved: Solved[Result]) -> LayerResult | None:
-        return _result_in(tree, solved, imported)
+    def result_of(solved: Solved[Result]) -> CacheResult | None:
+        found = (position(tree, part, created) for part, created in known_results(solved, imported))
+        return next((result for result in found if result is not None), None)
 
     records = solved_records(solve, lowered.target, tuple(item.index for item in imported), result_of)
-    if not any(record.results for record in records):
+    if not any(record.results or record.chains for record in records):
         return None
     return encode_records(records)
-
-
-def _result_in(tree: Tree, solved: Solved[Result], imported: Sequence[Imported]) -> LayerResult | None:
-    """Which of the image's layers hold the vertex's tree. A step that nobody had to look at is asked of the caches."""
-    if isinstance(solved.result, Tree) and not isinstance(solved.outcome, Hit):
-        top = solved.result.layers[-1] if solved.result.layers else None
-        return _position(tree, solved.result, top.created if top else "")
-    for item, ids in zip(imported, solved.ids, strict=True):
-        for identity in sorted(ids):
-            found = item.index.result(identity)
-            if found is not None:
-                position = _position(tree, item.tree(found), found.created_at)
-                if position is not None:
-                    return position
-    return None
-
-
-def _position(tree: Tree, part: Tree, created: str) -> LayerResult | None:
-    """The part's top layer in the tree, if the tree begins with the part."""
-    count = len(part.layers)
-    if not count or [_identity(layer) for layer in tree.layers[:count]] != [_identity(layer) for layer in part.layers]:
-        return None
-    return LayerResult(count - 1, created)
-
-
-def _identity(layer: Layer) -> str:
-    return layer.name if isinstance(layer, LocalLayer) else layer.descriptor.digest

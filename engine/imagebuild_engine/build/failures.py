@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from ..contract import FailureResult, Reason, failure
 from ..core.cache import BadWildcard
-from ..core.dockerfile import DockerfileError
+from ..core.dockerfile import DockerfileError, Location, Source
 from ..core.graph import Origin
 from ..host.content import ContentError, DiskFull
 from ..host.context import ContextMissing, GitFailed
 from ..host.executor import ExecutorError, NotPossibleHere, StepTimedOut
+from ..host.fetch import FetchFailed, WrongChecksum
 from ..host.layers import LayerError, WrongDiffId
 from ..host.registry import Denied, NotFound, RegistryError, RegistryTimeout, Unauthorized
 from ..host.rootfs import CopyError, CopySourceMissing, UserNotFound
@@ -94,8 +95,30 @@ class BaseImageMissing(Exception):
     """An image that the Dockerfile names is not there, or not for this platform."""
 
 
+class SourceFailed(Exception):
+    """A file or a repository that the Dockerfile names could not be had. `name` is its URL as it stands there."""
+
+    def __init__(self, name: str, problem: GitFailed | FetchFailed) -> None:
+        super().__init__(str(problem))
+        self.name = name
+        self.problem = problem
+
+    def located(self, source: Source) -> Exception:
+        """With the line of the Dockerfile that names it; what it was before where none does by the letter."""
+        for number, line in enumerate(source.text.split("\n"), 1):
+            if self.name in line:
+                origin = Origin(stage="", line=number, instruction=line.split()[0].upper())
+                excerpt = source.excerpt(Location(number, number))
+                return FileStepFailed(origin, _source_reason(self.problem), str(self), excerpt)
+        return self.problem
+
+
 class PushFailed(Exception):
     """The image could not be pushed. The cause says why."""
+
+
+class OutputUnwritable(Exception):
+    """A directory that was to be written cannot be."""
 
 
 class LayerBroken(Exception):
@@ -153,12 +176,14 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.BASE_IMAGE_NOT_FOUND, str(error))
         case ContextMissing():
             return failure(Reason.CONTEXT_PATH_MISSING, str(error))
-        case GitFailed():
-            return failure(_GIT[error.kind], str(error))
+        case GitFailed() | FetchFailed():
+            return failure(_source_reason(error), str(error))
         case NotSupported():
             return failure(Reason.NOT_SUPPORTED, str(error))
         case PushFailed(__cause__=RegistryError() as cause):
             return failure(_push_reason(cause), f"{error}: {cause}")
+        case OutputUnwritable():
+            return failure(Reason.PUSH_DENIED, str(error))
         case RegistryError():
             return failure(_registry_reason(error), str(error))
         case LayerBroken():
@@ -197,6 +222,8 @@ def file_problem(origin: Origin, error: Exception) -> Exception:
             return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))
         case LayerError():
             return FileStepFailed(origin, Reason.STEP_FAILED, f"the archive cannot be unpacked: {error}")
+        case GitFailed() | FetchFailed():
+            return FileStepFailed(origin, _source_reason(error), str(error))
         case UserNotFound() | CopyError():
             return FileStepFailed(origin, Reason.STEP_FAILED, str(error))
         case OSError() if error.errno in _OF_THE_TREE:
@@ -232,12 +259,17 @@ def _filename(error: BaseException) -> object:
     return error.filename if isinstance(error, OSError) else None
 
 
-_GIT = {
+_SOURCES = {
     "not_found": Reason.SOURCE_NOT_FOUND,
     "unauthorized": Reason.SOURCE_UNAUTHORIZED,
     "invalid": Reason.SOURCE_NOT_FOUND,
     "unavailable": Reason.SOURCE_UNAVAILABLE,
+    "timeout": Reason.NETWORK_TIMEOUT,
 }
+
+
+def _source_reason(error: GitFailed | FetchFailed) -> Reason:
+    return Reason.CHECKSUM_MISMATCH if isinstance(error, WrongChecksum) else _SOURCES[error.kind]
 
 
 def _excerpt(error: DockerfileError) -> str:

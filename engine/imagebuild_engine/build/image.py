@@ -36,7 +36,7 @@ def image_manifest(config: ImageConfig, layers: Sequence[Descriptor]) -> tuple[b
     """
     data = config.encode()
     described = Descriptor(media_type=MediaType.OCI_CONFIG, digest=Digest.of(data), size=len(data))
-    return data, Manifest(config=described, layers=tuple(_oci_layer(layer) for layer in layers))
+    return data, Manifest(config=described, layers=tuple(oci_layer(layer) for layer in layers))
 
 
 _OCI_NAMES = {
@@ -46,7 +46,8 @@ _OCI_NAMES = {
 }
 
 
-def _oci_layer(layer: Descriptor) -> Descriptor:
+def oci_layer(layer: Descriptor) -> Descriptor:
+    """The layer without the annotations that it had elsewhere; its media type OCI's."""
     return Descriptor(
         media_type=_OCI_NAMES.get(layer.media_type, layer.media_type), digest=layer.digest, size=layer.size
     )

@@ -1,11 +1,12 @@
-"""Moving an image to its registry: layers first, then the config, then the manifest under every name."""
+"""Moving an image or a cache to its registry: layers first, then the config, then the manifest under every name."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..core.oci import Descriptor, Manifest, Reference
+from ..core.oci import Descriptor, Reference
 from ..host.registry import PushOutcome, RegistryClient, RegistryError
+from .artifact import Artifact
 from .failures import PushFailed
 from .layers import RemoteLayer
 from .store import TreeStore
@@ -20,34 +21,39 @@ class Moved:
     pushed: int = 0
     mounted: int = 0
 
+    def add(self, other: "Moved") -> None:
+        self.pushed += other.pushed
+        self.mounted += other.mounted
+
 
 async def push(
     client: RegistryClient,
     store: TreeStore,
     references: Sequence[Reference],
-    manifest: Manifest,
-    config: bytes,
-    remote: dict[str, RemoteLayer],
+    artifact: Artifact,
+    remote: Mapping[str, RemoteLayer],
+    neighbours: Sequence[Reference] = (),
 ) -> Moved:
-    """Push under all names. `remote` tells, by digest, which layers need not be here. Raises PushFailed."""
+    """Push under all names. `remote` tells, by digest, which layers need not be here; `neighbours` are other
+    repositories that may have some. Raises PushFailed, LayerLost.
+    """
     moved = Moved()
-    data = manifest.encode()
     slots = asyncio.Semaphore(_UPLOADS)
 
     async def layer_to(reference: Reference, layer: Descriptor) -> None:
         async with slots:
-            await _layer(client, store, reference, layer, remote.get(layer.digest), moved)
+            await _layer(client, store, reference, layer, remote.get(layer.digest), neighbours, moved)
 
     try:
         # Names of one repository share its blobs.
         for name in dict.fromkeys(reference.name for reference in references):
             reference = next(item for item in references if item.name == name)
-            layers = {layer.digest: layer for layer in manifest.layers}
+            layers = {layer.digest: layer for layer in artifact.layers}
             await asyncio.gather(*(layer_to(reference, layer) for layer in layers.values()))
-            outcome = await client.push_blob(reference, manifest.config, config)
-            _count(moved, outcome, manifest.config)
+            outcome = await client.push_blob(reference, artifact.config, artifact.config_bytes)
+            _count(moved, outcome, artifact.config)
         for reference in references:
-            await client.push_manifest(reference, data, manifest.media_type)
+            await client.push_manifest(reference, artifact.manifest, artifact.media_type)
     except RegistryError as error:
         raise PushFailed(f"cannot push {reference}") from error
     return moved
@@ -59,14 +65,15 @@ async def _layer(
     reference: Reference,
     layer: Descriptor,
     remote: RemoteLayer | None,
+    neighbours: Sequence[Reference],
     moved: Moved,
 ) -> None:
+    origin = remote.repository if remote else None
+    near = [place.repository for place in (origin, *neighbours) if place and place.registry == reference.registry]
     if remote is None or store.blobs.has(layer.digest):
-        mounts = [remote.origin.repository] if remote and remote.origin.registry == reference.registry else []
-        outcome = await client.push_blob(reference, layer, store.blobs.path(layer.digest), mount_from=mounts)
+        outcome = await client.push_blob(reference, layer, store.blobs.path(layer.digest), mount_from=near)
     else:
-        neighbours = [remote.origin.repository] if remote.origin.registry == reference.registry else []
-        found = await client.find_blob(reference, layer, mount_from=neighbours)
+        found = await client.find_blob(reference, layer, mount_from=near)
         if found is None:
             # Neither there nor next door: it has to travel through us.
             await store.blob(remote)

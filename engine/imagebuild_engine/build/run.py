@@ -9,22 +9,23 @@ from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, CacheSourc
 from ..core.dockerfile import parse_dockerfile
 from ..core.frontend import Lowered
 from ..core.graph import Vertex
-from ..core.oci import Platform
 from ..core.solver import Executed, Hit, Solve
 from ..host.registry import DockerCredentials, RegistryClient
 from .checks import report_of, warn
-from .definition import build_options, lower_pinned, target_platform
+from .definition import build_options, lower_pinned
 from .export import Exported, export
 from .failures import failure_of
 from .imports import Imported, import_caches, remote_layers_of
-from .layers import Result, Tree
+from .layers import MAIN_CONTEXT, Result, Tree
 from .pins import Pinner
 from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
+from .remote import RemoteFiles
 from .report import step_results
 from .settings import Settings
 from .source import fetch_source, open_context, read_dockerfile
 from .store import TreeStore
 from .surroundings import Surroundings
+from .trees import Trees
 from .worker import BuildWorker
 
 
@@ -59,11 +60,10 @@ class _Build:
         self.exported: Exported | None = None
 
     async def run(self) -> BuildResult:
-        platform = target_platform(self.request.platform)
         with Surroundings(self.settings.state) as surroundings:
             credentials = DockerCredentials(self.settings.docker_config)
             async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
-                importing = asyncio.create_task(self._import(client, platform))
+                importing = asyncio.create_task(self._import(client))
                 try:
                     return await self._run(client, surroundings, importing)
                 finally:
@@ -80,14 +80,15 @@ class _Build:
         with self._phase("source"):
             source = await fetch_source(request, self.settings, surroundings.directory)
         self.revision = source.revision
-        context, ignored = await asyncio.to_thread(open_context, request, source.directory)
-        name, text = read_dockerfile(request, source.directory)
+        context = await asyncio.to_thread(open_context, request, source)
+        name, text = read_dockerfile(request, source)
         dockerfile = parse_dockerfile(text, name=name)
 
         options = build_options(request)
-        pinner = Pinner(client)
+        remote = RemoteFiles(surroundings.directory / "remote", local_git=self.settings.local_git)
+        pinner = Pinner(client, remote)
         lowered = await lower_pinned(dockerfile, options, pinner)
-        report = await asyncio.to_thread(report_of, dockerfile, options, pinner.pins, ignored.matcher, lowered.stages)
+        report = await asyncio.to_thread(report_of, dockerfile, options, pinner.pins, context.ignored, lowered.stages)
         warn(report, dockerfile, self.view)
         self.lowered = lowered
 
@@ -97,17 +98,17 @@ class _Build:
                 self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
         self.store = TreeStore(client=client, surroundings=surroundings)
         epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
+        trees = Trees(self.store, {MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch))
         self.worker = BuildWorker(
             store=self.store,
             surroundings=surroundings,
-            context=context,
-            select=ignored.select,
+            trees=trees,
+            remote=remote,
             imported=self.imported,
             base_layers={image.digest: remote_layers_of(image) for image in pinner.pins.images.values()},
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,
-            created=lambda: _timestamp(epoch),
         )
         with self._phase("build"):
             tree = await self._solve(lowered)
@@ -121,6 +122,7 @@ class _Build:
                 store=self.store,
                 base_layers=lowered.base_layers,
                 created=_timestamp(epoch),
+                view=self.view,
             )
         result = self.result()
         self.view.show(
@@ -148,8 +150,7 @@ class _Build:
                 source = self.imported[solved.outcome.source]
                 source.outcome = "used"
                 source.matched += 1
-        assert isinstance(result, Tree)
-        return result
+        return await self.worker.trees.layered(result)
 
     def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
         assert self.worker is not None
@@ -167,10 +168,10 @@ class _Build:
                 seconds = self.worker.seconds.get(vertex, 0.0)
                 self.view.show(StepDone(number=number, total=total, text=text, outcome="miss", seconds=seconds))
 
-    async def _import(self, client: RegistryClient, target: Platform) -> tuple[Imported, ...]:
+    async def _import(self, client: RegistryClient) -> tuple[Imported, ...]:
         started = time.monotonic()
         sources = () if self.request.no_cache else self.request.cache_from
-        imported = await import_caches(client, sources, target, self.request.cache_import_timeout_seconds)
+        imported = await import_caches(client, sources, self.request.cache_import_timeout_seconds)
         self.seconds["import"] = time.monotonic() - started
         return imported
 

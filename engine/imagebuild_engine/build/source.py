@@ -1,13 +1,13 @@
 """The request's source as a directory on disk."""
 
-import os
-from collections.abc import Callable
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..contract import BuildRequest
-from ..core.dockerfile import IgnoreMatcher, IgnorePatterns
+from ..core.dockerfile import IgnorePatterns
 from ..host.context import ContextMissing, ContextTree, checkout, context_directory, dereferenced
+from .archive_source import ALONE, fetch_archive, unpack
 from .settings import Settings
 
 _MAX_DOCKERFILE = 4 << 20
@@ -15,17 +15,22 @@ _MAX_DOCKERFILE = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class FetchedSource:
-    """`revision` is the Git commit, empty for directories; `time` the commit's time in seconds, or None."""
+    """`revision` is the Git commit, empty for others; `time` the commit's time in seconds, or None.
+
+    `dockerfile` names the Dockerfile where the source is that alone; `owned`: owners of files count.
+    """
 
     directory: Path
     revision: str = ""
     time: int | None = None
+    dockerfile: str = ""
+    owned: bool = False
 
 
 async def fetch_source(request: BuildRequest, settings: Settings, scratch: Path) -> FetchedSource:
-    """Raises GitFailed or ContextMissing."""
+    """Raises GitFailed, FetchFailed or ContextMissing."""
     source = request.source
-    if (source.git is None) == (source.directory is None):
+    if sum(given is not None for given in (source.git, source.directory, source.archive)) != 1:
         raise ContextMissing("exactly one source must be given")
     if source.git:
         tree = await checkout(
@@ -36,6 +41,11 @@ async def fetch_source(request: BuildRequest, settings: Settings, scratch: Path)
             allow_local=settings.local_git,
         )
         return FetchedSource(context_directory(tree.directory, source.context_dir), tree.commit, tree.time)
+    if source.archive:
+        path = await fetch_archive(source.archive, scratch)
+        unpacked = await asyncio.to_thread(unpack, path, scratch)
+        directory = context_directory(unpacked.directory, source.context_dir)
+        return FetchedSource(directory, dockerfile=ALONE if unpacked.alone else "", owned=unpacked.owned)
     assert source.directory is not None
     root = Path(source.directory.path)
     if source.directory.dereference:
@@ -43,11 +53,11 @@ async def fetch_source(request: BuildRequest, settings: Settings, scratch: Path)
     return FetchedSource(context_directory(root, source.context_dir))
 
 
-def read_dockerfile(request: BuildRequest, context: Path) -> tuple[str, bytes]:
+def read_dockerfile(request: BuildRequest, source: FetchedSource) -> tuple[str, bytes]:
     """Name (for messages) and text of the Dockerfile. Raises ContextMissing."""
     if request.dockerfile.inline is not None:
         return "Dockerfile", request.dockerfile.inline.encode(errors="surrogateescape")
-    name = request.dockerfile.path
+    name, context = source.dockerfile or request.dockerfile.path, source.directory
     path = (context / name).resolve()
     if not path.is_relative_to(context.resolve()):
         raise ContextMissing(f'the Dockerfile "{name}" is not inside the build context')
@@ -61,37 +71,23 @@ def read_dockerfile(request: BuildRequest, context: Path) -> tuple[str, bytes]:
         raise ContextMissing(f'the Dockerfile "{name}" cannot be read: {error.strerror}') from error
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """What .dockerignore says, in the forms that walking and copying ask for."""
-
-    matcher: IgnoreMatcher | None
-
-    def excludes(self, path: str) -> bool:
-        return self.matcher is not None and self.matcher.matches_or_parent_matches(path)
-
-    def prunes(self, directory: str) -> bool:
-        """Is an excluded directory excluded with all that is in it?"""
-        return self.matcher is None or not self.matcher.may_reinclude_below(directory)
-
-    @property
-    def select(self) -> Callable[[bytes, bool], bool] | None:
-        """Shall a path (a directory?) of the context be copied? None: everything."""
-        return self._selects if self.matcher is not None else None
-
-    def _selects(self, path: bytes, directory: bool) -> bool:
-        text = os.fsdecode(path)
-        return not self.excludes(text) or (directory and not self.prunes(text))
-
-
-def open_context(request: BuildRequest, context: Path) -> tuple[ContextTree, Ignored]:
+def open_context(request: BuildRequest, source: FetchedSource) -> ContextTree:
     """The context without what .dockerignore excludes; `<Dockerfile>.dockerignore` wins over it."""
+    context = source.directory
     own = context / f"{request.dockerfile.path}.dockerignore"
-    path = own if request.dockerfile.inline is None and own.is_file() else context / ".dockerignore"
-    text = path.read_bytes() if path.is_file() else b""
-    patterns = IgnorePatterns.parse(text)
-    ignored = Ignored(patterns.matcher if patterns.patterns else None)
-    return ContextTree(context, excluded=ignored.excludes, prunable=ignored.prunes), ignored
+    if request.dockerfile.inline is None and own.is_file():
+        return _without_ignored(context, own, source.owned)
+    return _without_ignored(context, context / ".dockerignore", source.owned)
+
+
+def open_named_context(directory: Path) -> ContextTree:
+    """A context without what its own .dockerignore excludes."""
+    return _without_ignored(directory, directory / ".dockerignore")
+
+
+def _without_ignored(context: Path, file: Path, owned: bool = False) -> ContextTree:
+    patterns = IgnorePatterns.parse(file.read_bytes() if file.is_file() else b"")
+    return ContextTree(context, patterns.matcher if patterns.patterns else None, owned=owned)
 
 
 def _similar(context: Path) -> list[str]:

@@ -1,21 +1,22 @@
 """Trees made real: remote layers pulled and unpacked, only when somebody needs their files."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..core.oci import Digest
-from ..host.content import BlobStore
-from ..host.layers import LayerError
+from ..core.oci import Descriptor, Digest
+from ..host.content import BlobMissing, BlobStore, OciLayout
+from ..host.layers import LayerError, PackedLayer, pack
 from ..host.registry import NotFound, RegistryClient
 from ..host.snapshots import LayerSource, Snapshotter
 from .failures import LayerBroken, LayerLost
-from .layers import RemoteLayer, Tree
+from .layers import Layer, LocalLayer, RemoteLayer, Tree
 from .surroundings import Surroundings
 
 _DOWNLOADS = 4
+_READ = 1 << 20
 
 
 @dataclass
@@ -26,6 +27,7 @@ class TreeStore:
     surroundings: Surroundings
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _exists: dict[Digest, asyncio.Task[bool]] = field(default_factory=dict)
+    _packed: dict[str, asyncio.Task[PackedLayer]] = field(default_factory=dict)
     _downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOWNLOADS))
     pulled: dict[Digest, int] = field(default_factory=dict)
     """Compressed sizes of the layers that were downloaded."""
@@ -47,6 +49,8 @@ class TreeStore:
         digest = layer.descriptor.digest
         if self.blobs.has(digest):
             return True
+        if isinstance(layer.origin, OciLayout):
+            return layer.origin.has(digest)
         if digest not in self._exists:
             self._exists[digest] = asyncio.create_task(self.client.has_blob(layer.origin, digest))
         return await asyncio.shield(self._exists[digest])
@@ -55,27 +59,35 @@ class TreeStore:
         """The name of the committed snapshot with the tree's files; None for the empty tree. Raises LayerLost,
         LayerBroken.
         """
-        name = tree.name()
-        if name is None:
+        names = tree.names()
+        if not names:
             return None
+        name = names[-1]
         async with self._locks.setdefault(name, asyncio.Lock()):
-            if self.snapshots.exists(name):
+            there = next((count for count in range(len(names), 0, -1) if self.snapshots.exists(names[count - 1])), 0)
+            missing = tree.layers[there:]
+            if not missing:
                 return name
-            missing: list[tuple[str, RemoteLayer]] = []
-            rest = tree
-            while (top_name := rest.name()) is not None and not self.snapshots.exists(top_name):
-                top = rest.layers[-1]
-                assert isinstance(top, RemoteLayer), "a local layer's snapshot exists as long as the build"
-                missing.insert(0, (top_name, top))
-                rest = rest.below()
-            await asyncio.gather(*(self.blob(layer) for _, layer in missing))
-            sources = [self._source(layer_name, layer) for layer_name, layer in missing]
+            sources = await asyncio.gather(*map(self._source, names[there:], missing))
+            below = names[there - 1] if there else None
             try:
-                await asyncio.to_thread(self.snapshots.apply_chain, rest.name(), sources)
+                await asyncio.to_thread(self.snapshots.apply_chain, below, sources)
             except LayerError as error:
-                origins = ", ".join(dict.fromkeys(str(layer.origin) for _, layer in missing))
-                raise LayerBroken(origins, error) from error
+                remote = [str(layer.origin) for layer in missing if isinstance(layer, RemoteLayer)]
+                if not remote:  # layers of our own
+                    raise
+                raise LayerBroken(", ".join(dict.fromkeys(remote)), error) from error
         return name
+
+    async def packed(self, layer: LocalLayer) -> PackedLayer:
+        """The layer as a blob, made once: for an image, or to lie on another tree than the one it was made on."""
+        if layer.name not in self._packed:
+            self._packed[layer.name] = asyncio.create_task(asyncio.to_thread(self._pack, layer))
+        return await asyncio.shield(self._packed[layer.name])
+
+    def _pack(self, layer: LocalLayer) -> PackedLayer:
+        with self.snapshots.changes(layer.name) as changes:
+            return pack(changes, self.blobs)
 
     async def blob(self, layer: RemoteLayer) -> None:
         """Download the layer, verified, if it is not here yet. Raises LayerLost."""
@@ -85,19 +97,31 @@ class TreeStore:
                 return
             try:
                 with self.blobs.ingest(layer.descriptor) as ingest:
-                    async for chunk in self.client.open_blob(layer.origin, layer.descriptor):
+                    async for chunk in self._read(layer):
                         await asyncio.to_thread(ingest.write, chunk)
                     ingest.commit()
-            except NotFound as error:
-                raise LayerLost(f"layer {digest} is gone from {layer.origin.name}") from error
-            self.pulled[digest] = layer.descriptor.size
+            except (NotFound, BlobMissing) as error:
+                raise LayerLost(f"layer {digest} is gone from {layer.origin}") from error
+            if layer.repository:
+                self.pulled[digest] = layer.descriptor.size
 
-    def _source(self, name: str, layer: RemoteLayer) -> LayerSource:
-        descriptor = layer.descriptor
+    def _read(self, layer: RemoteLayer) -> AsyncGenerator[bytes, None]:
+        if isinstance(layer.origin, OciLayout):
+            return _read_file(layer.origin, layer.descriptor)
+        return self.client.open_blob(layer.origin, layer.descriptor)
+
+    async def _source(self, name: str, layer: Layer) -> LayerSource:
+        """The layer, here to be applied."""
+        match layer:
+            case RemoteLayer(descriptor=descriptor, diff_id=diff_id):
+                await self.blob(layer)
+            case LocalLayer():
+                packed = await self.packed(layer)
+                descriptor, diff_id = packed.descriptor, packed.diff_id
         return LayerSource(
             name=name,
             open=lambda: self.blobs.open(descriptor.digest),
-            diff_id=layer.diff_id,
+            diff_id=diff_id,
             media_type=descriptor.media_type,
         )
 
@@ -111,3 +135,9 @@ class TreeStore:
             yield root
         finally:
             await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+async def _read_file(layout: OciLayout, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:
+    with await asyncio.to_thread(layout.open, descriptor) as file:
+        while data := await asyncio.to_thread(file.read, _READ):
+            yield data

@@ -6,38 +6,43 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..core.cache import BadWildcard, ChainResult, DescribedTree, LayerResult
+from ..core.cache import BadWildcard, ChainResult, LayerResult
 from ..core.dockerfile import Location, Source
 from ..core.graph import (
     SCRATCH,
     ContentRequest,
     CopyAction,
     ExecOp,
+    FileAction,
     FileOp,
+    GitSource,
+    HttpSource,
     ImageSource,
     LocalSource,
-    MkdirAction,
+    MergeOp,
     NetworkMode,
     UserByName,
     Vertex,
 )
 from ..core.oci import Descriptor, Digest
-from ..host.context import ContextTree
+from ..host.context import GitFailed
 from ..host.executor import Network, NotPossibleHere, Process, StartFailed, Stream
+from ..host.fetch import FetchFailed
 from ..host.registry import RegistryError
 from ..host.rootfs import Tree as Files
 from ..host.rootfs import UserNotFound, lookup_user
 from . import files
-from .describe import describe
 from .failures import StepFailed, StepNotPossible, file_problem, is_full
 from .imports import Imported
-from .layers import Context, LocalLayer, RemoteLayer, Result, Tree
+from .layers import Context, Fetched, RemoteLayer, Result, Tree, stacked
 from .progress import Notice, StepOutput, View
+from .remote import RemoteFiles
 from .store import TreeStore
 from .surroundings import Surroundings
+from .trees import Trees
 
 _TAIL_LINES = 40
 _SHOWN_OF_A_STEP = 2 << 20
@@ -50,19 +55,16 @@ class BuildWorker:
 
     store: TreeStore
     surroundings: Surroundings
-    context: ContextTree
-    select: Callable[[bytes, bool], bool] | None
+    trees: Trees
+    remote: RemoteFiles
     imported: Sequence[Imported]
     base_layers: dict[Digest, tuple[RemoteLayer, ...]]
     """The layers of each pinned base image, by its top-level digest."""
     view: View
     numbers: dict[Vertex, int]
     source: Source
-    created: Callable[[], str]
-    """The time that a new layer carries, RFC 3339."""
     seconds: dict[Vertex, float] = field(default_factory=dict)
     lost: int = 0
-    _described: dict[str | None, asyncio.Task[DescribedTree]] = field(default_factory=dict)
     _steps: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     async def load(self, vertex: Vertex, source: int, result: LayerResult | ChainResult) -> Result | None:
@@ -80,36 +82,24 @@ class BuildWorker:
     async def digests(
         self, vertex: Vertex, input_number: int, result: Result, request: ContentRequest
     ) -> Sequence[Digest]:
-        match result:
-            case Context():
-                tree = await self.context.described()
-            case Tree():
-                tree = await self._describe(result)
+        tree = await self.trees.described(result)
         try:
             return request.digests(tree)
         except LookupError as error:
-            assert vertex.origin is not None
-            raise self._located(file_problem(vertex.origin, FileNotFoundError(str(error)))) from error
+            raise self._problem(vertex, FileNotFoundError(str(error))) from error
         except BadWildcard as error:
-            assert vertex.origin is not None
-            raise self._located(file_problem(vertex.origin, error)) from error
-
-    async def _describe(self, tree: Tree) -> DescribedTree:
-        name = tree.name()
-        if name not in self._described:
-            self._described[name] = asyncio.create_task(self._scan(tree))
-        return await asyncio.shield(self._described[name])
-
-    async def _scan(self, tree: Tree) -> DescribedTree:
-        async with self.store.view(tree) as root:
-            return await asyncio.to_thread(describe, root)
+            raise self._problem(vertex, error) from error
 
     async def execute(self, vertex: Vertex, inputs: Sequence[Result]) -> Result:
         match vertex.op:
             case ImageSource(digest=digest):
                 return Tree(self.base_layers[digest])
-            case LocalSource():
-                return Context()
+            case LocalSource(name=name):
+                return Context(name)
+            case HttpSource() | GitSource() as op:
+                return await self._fetch(vertex, op)
+            case MergeOp():
+                return stacked([await self.trees.layered(result) for result in inputs])
             case ExecOp() as op:
                 work = self._run(vertex, op, inputs)
             case FileOp() as op:
@@ -121,8 +111,7 @@ class BuildWorker:
             return result
 
     async def _run(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Result]) -> Result:
-        parent, origin = inputs[0], vertex.origin
-        assert isinstance(parent, Tree)
+        parent, origin = await self.trees.layered(inputs[0]), vertex.origin
         assert origin is not None
         executor = await asyncio.to_thread(lambda: self.surroundings.executor)
         if executor is None:
@@ -154,61 +143,50 @@ class BuildWorker:
                 disk = os.statvfs(root)
                 full = is_full(disk.f_bavail * disk.f_frsize, disk.f_favail if disk.f_files else 1)
                 raise self._located(StepFailed(origin, code, "\n".join(log.tail), disk_full=full))
-            return await self._commit(parent, key)
+            return await self.trees.commit(parent, key)
         except BaseException:
             await asyncio.to_thread(self.store.snapshots.remove, key)
             raise
+
+    async def _fetch(self, vertex: Vertex, source: HttpSource | GitSource) -> Fetched:
+        try:
+            match source:
+                case HttpSource():
+                    return Fetched(await self.remote.http_tree(source))
+                case GitSource():
+                    return Fetched(await self.remote.git_tree(source))
+        except (FetchFailed, GitFailed) as error:
+            raise self._problem(vertex, error) from error
 
     async def _change_files(self, vertex: Vertex, op: FileOp, inputs: Sequence[Result]) -> Result:
         """The actions of a Dockerfile's file op work on one tree, one after the other."""
-        origin = vertex.origin
-        assert origin is not None
         first = op.actions[0].input
-        parent = inputs[first] if first != SCRATCH else Tree()
-        assert isinstance(parent, Tree)
+        parent = await self.trees.layered(inputs[first]) if first != SCRATCH else Tree()
         for position, action in enumerate(op.actions[1:]):
             assert action.input == len(inputs) + position, "actions of one op follow each other"
-        key = f"active-{uuid.uuid4().hex}"
-        parent_name = await self.store.snapshot(parent)
-        root = await asyncio.to_thread(self.store.snapshots.prepare, key, parent_name)
-        try:
-            with Files(root, self.store.snapshots.ownership) as target:
+
+        async def work(target: Files) -> None:
+            try:
                 for action in op.actions:
                     await self._perform(action, target, inputs, scratch=first == SCRATCH)
-            return await self._commit(parent, key)
-        except Exception as error:
-            await asyncio.to_thread(self.store.snapshots.remove, key)
-            raise self._located(file_problem(origin, error)) from error
-        except BaseException:
-            await asyncio.to_thread(self.store.snapshots.remove, key)
-            raise
+            except Exception as error:
+                raise self._problem(vertex, error) from error
 
-    async def _perform(
-        self, action: CopyAction | MkdirAction, target: Files, inputs: Sequence[Result], *, scratch: bool
-    ) -> None:
+        return await self.trees.changed(parent, work)
+
+    async def _perform(self, action: FileAction, target: Files, inputs: Sequence[Result], *, scratch: bool) -> None:
         owners = (action.owner.user, action.owner.group) if action.owner else ()
         named = any(isinstance(owner, UserByName) for owner in owners)
         names = target if named and not scratch else None
-        if isinstance(action, MkdirAction):
-            await asyncio.to_thread(files.perform, action, target, None, names=names, select=None, from_context=False)
+        if not isinstance(action, CopyAction):
+            await asyncio.to_thread(files.perform, action, target, None, names=names)
             return
-        match inputs[action.source_input]:
-            case Context():
-                with Files(self.context.root) as source:
-                    await asyncio.to_thread(
-                        files.perform, action, target, source, names=names, select=self.select, from_context=True
-                    )
-            case Tree() as tree:
-                async with self.store.view(tree) as root:
-                    with Files(root, self.store.snapshots.ownership) as source:
-                        await asyncio.to_thread(
-                            files.perform, action, target, source, names=names, select=None, from_context=False
-                        )
+        async with self.trees.source(inputs[action.source_input]) as source:
+            await asyncio.to_thread(files.perform, action, target, source, names=names)
 
-    async def _commit(self, parent: Tree, key: str) -> Tree:
-        name = f"step-{uuid.uuid4().hex}"
-        await asyncio.to_thread(self.store.snapshots.commit, name, key)
-        return parent.plus(LocalLayer(name=name, created=self.created()))
+    def _problem(self, vertex: Vertex, error: Exception) -> Exception:
+        """The user's error behind what went wrong with the files of a step; otherwise the error itself."""
+        return error if vertex.origin is None else self._located(file_problem(vertex.origin, error))
 
     def _located(self, error: Exception) -> Exception:
         """With the excerpt of the Dockerfile, where the error has a place for it."""

@@ -22,7 +22,8 @@ from ..contract import (
     encode_result,
     layout,
 )
-from . import options
+from . import cache_options, options
+from .contexts import named_contexts
 
 if TYPE_CHECKING:
     from ..build import Settings
@@ -32,13 +33,10 @@ _NOT_YET = {
     "--add-host": True,
     "--annotation": True,
     "--attest": True,
-    "--build-context": True,
     "--cgroup-parent": True,
     "--load": False,
     "--network": True,
-    "--no-cache-filter": True,
     "--provenance": True,
-    "--pull": False,
     "--sbom": True,
     "--secret": True,
     "--shm-size": True,
@@ -75,11 +73,30 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of the image; repeatable.")
 @click.option("--platform", default="", help="os/arch[/variant]; only the machine's own is supported yet.")
 @click.option(
-    "--cache-from", multiple=True, help="REF or type=registry,ref=REF; repeatable, the first that has a step wins."
+    "--cache-from",
+    multiple=True,
+    help="REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…][,digest=…]; repeatable, the first that has a "
+    "step wins.",
 )
-@click.option("--cache-to", multiple=True, help="type=inline, which is the default.")
+@click.option(
+    "--cache-to",
+    multiple=True,
+    help="type=inline, which is the default when pushing; type=registry,ref=REF or type=local,dest=DIRECTORY[,tag=…], "
+    "both with [,mode=min|max][,image-manifest=…][,oci-mediatypes=…][,ignore-error=…]; repeatable.",
+)
 @click.option("--cache-import-timeout", default=30.0, show_default=True, help="Seconds that one cache source may take.")
 @click.option("--no-cache", is_flag=True, help="Use no cached step.")
+@click.option(
+    "--no-cache-filter", "no_cache_stages", multiple=True, metavar="STAGE", help="Use no cached step of that stage."
+)
+@click.option(
+    "--build-context",
+    "contexts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A directory, docker-image://REF, URL or Git repository in the place of a stage or image of that name.",
+)
+@click.option("--pull", is_flag=True, expose_value=False, help="Accepted: base images are always looked up anew.")
 @click.option("--push", is_flag=True, help="Push the image under its names.")
 @click.option("-o", "--output", "outputs", multiple=True, help="type=oci,dest=DIRECTORY,tar=false or type=registry.")
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "quiet"]), default="auto", show_default=True)
@@ -109,13 +126,14 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--call", default="build", show_default=True, help="build, check, or check,format=json.")
 @_refused
 def build(context: str | None, **given: Any) -> None:
-    """Build an image from CONTEXT, a directory or a Git URL (URL#revision:directory)."""
+    """Build an image from CONTEXT: a directory, a Git URL (URL#revision:directory), or a tar archive or Dockerfile that
+    is a file, an http(s) URL or - for standard input."""
     request_file = given.pop("request_file")
     checks = options.checks(given.pop("call"), given.pop("check"))
     if request_file:
         request = _request_from_file(Path(request_file))
     elif context is None:
-        raise click.UsageError("CONTEXT is missing: a directory or a Git URL")
+        raise click.UsageError("CONTEXT is missing: a directory, a Git URL, an archive, or - for standard input")
     else:
         request = _request_from_options(context, given)
     if checks is not None:
@@ -202,7 +220,8 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
     push = push or given["push"]
     if push and not given["tags"]:
         raise click.UsageError("--push needs a name for the image: give --tag")
-    inline = options.inline_cache(given["cache_to"]) if given["cache_to"] else push
+    caches, inline = cache_options.cache_to(given["cache_to"])
+    inline = inline if given["cache_to"] else push
     if "BUILDKIT_INLINE_CACHE" in arguments:
         inline = arguments["BUILDKIT_INLINE_CACHE"] not in ("", "0", "false")
     epoch = arguments.get("SOURCE_DATE_EPOCH") or environment.get("SOURCE_DATE_EPOCH") or ""
@@ -215,10 +234,15 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         build_args=arguments,
         labels=options.pairs("--label", given["labels"]),
         platform=given["platform"],
-        cache_from=options.cache_from(given["cache_from"]),
+        cache_from=cache_options.cache_from(given["cache_from"]),
+        cache_to=caches,
         cache_import_timeout_seconds=given["cache_import_timeout"],
         inline_cache=inline,
         no_cache=given["no_cache"],
+        no_cache_stages=tuple(
+            name.strip() for text in given["no_cache_stages"] for name in text.split(",") if name.strip()
+        ),
+        contexts=named_contexts(given["contexts"]),
         output=Output(images=tuple(given["tags"]), push=push, oci_layout=layout_directory),
         insecure_registries=tuple(given["insecure"]),
         source_date_epoch=int(epoch) if epoch else None,
@@ -230,6 +254,8 @@ def _dockerfile(file: str | None, context: str) -> Dockerfile:
     if file is None:
         return Dockerfile()
     if file == "-":
+        if context == "-":
+            raise click.UsageError("standard input cannot be both the context and the Dockerfile")
         return Dockerfile(inline=sys.stdin.read())
     if not Path(context).is_dir():
         return Dockerfile(path=file)

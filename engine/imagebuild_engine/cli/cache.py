@@ -1,66 +1,84 @@
-"""`imagebuild cache inspect`: the records that an image carries."""
+"""`imagebuild cache`: what a cache says, and what differs between two."""
 
 import asyncio
 import json
-import sys
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options
+from . import cache_options
+
+if TYPE_CHECKING:
+    from ..build import Inspected
+
+_SHAPES = "REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…]"
+
+
+class _Trouble(click.ClickException):
+    exit_code = 2  # as diff has it: 1 is a difference
 
 
 @click.group()
 def cache() -> None:
-    """Look into the cache that images carry."""
+    """Look into the cache of an image, or into one that is no image."""
 
 
-@cache.command()
-@click.argument("ref")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option(
-    "--insecure-registry", "insecure", multiple=True, metavar="HOST", help="Speak plain HTTP with that registry."
-)
-def inspect(ref: str, form: str, insecure: tuple[str, ...]) -> None:
-    """The cache records in the config of the image REF."""
-    from ..build import inspect_cache
-
-    reference = options.reference("REF", ref)
-    inspected, problem = asyncio.run(inspect_cache(reference, insecure))
-    if inspected is None:
-        raise click.ClickException(problem)
-    if form == "json":
-        print(json.dumps(inspected, indent=2))
-        return
-    _print_tree(inspected)
-    sys.stdout.flush()
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True),
+        click.option("--platform", default="", help="Which image of several (default: this machine's)."),
+        click.option(
+            "--insecure-registry",
+            "insecure",
+            multiple=True,
+            metavar="HOST",
+            help="Speak plain HTTP with that registry; repeatable.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
-@cache.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-def diff() -> None:
-    """Not supported yet."""
-    raise click.UsageError('not supported yet: "imagebuild cache diff"')
+@cache.command(help=f"The steps that CACHE knows, stage by stage. CACHE is {_SHAPES}.")
+@click.argument("source", metavar="CACHE")
+@_common
+def inspect(source: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
+    from ..build import inspected_json
+    from .cache_text import tree
+
+    (found,) = _read([source], platform, insecure)
+    _show(inspected_json(found) if form == "json" else tree(found))
 
 
-def _print_tree(inspected: dict[str, Any]) -> None:
-    print(f"{inspected['ref']}\n{inspected['digest']}  {inspected['platform']}, {inspected['layers']} layers")
-    records = inspected["records"]
-    if not records:
-        print("no cache records")
-        return
-    print(f"{len(records)} records, {sum(1 for item in records if item['layers'] or item['chains'])} with a result\n")
-    for number, record in enumerate(records):
-        print(
-            f"{number:>4}  {record['digest'][7:19]}  {_result(record)}"
-            + (f"  {record['created_by']}" if record["created_by"] else "")
-        )
-        for position, links in enumerate(record["inputs"]):
-            for link in links:
-                selector = f" selecting {link['selector'][7:19]}" if link["selector"] else ""
-                print(f"      input {position} from {link['link']}{selector}")
+@cache.command(help=f"Which steps both caches have, which only one. Exit code 1 if they differ. A and B are {_SHAPES}.")
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@_common
+def diff(first: str, second: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
+    from ..build import compare_caches, comparison_json
+    from .cache_text import difference
+
+    one, other = _read([first, second], platform, insecure)
+    comparison = compare_caches(one, other)
+    facts = comparison_json(one, other, comparison)
+    _show(facts if form == "json" else difference(one, other, comparison))
+    raise click.exceptions.Exit(0 if facts["equal"] else 1)
 
 
-def _result(record: dict[str, Any]) -> str:
-    if record["layers"]:
-        return f"layers 0..{record['layers'][0]}"
-    return f"layers {', '.join(map(str, record['chains'][0]))}" if record["chains"] else "no result"
+def _read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[Inspected]":
+    from ..build import CacheUnreadable, inspect_cache
+
+    sources = [cache_options.source("CACHE", text) for text in texts]
+
+    async def read() -> "list[Inspected]":
+        return [await inspect_cache(source, platform, insecure) for source in sources]
+
+    try:
+        return asyncio.run(read())
+    except CacheUnreadable as error:
+        raise _Trouble(str(error)) from error
+
+
+def _show(shown: dict[str, Any] | Iterable[str]) -> None:
+    print(json.dumps(shown, indent=2) if isinstance(shown, dict) else "\n".join(shown), flush=True)

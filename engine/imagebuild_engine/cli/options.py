@@ -1,11 +1,12 @@
 """Option values as buildx writes them, turned into the contract's values."""
 
 import re
+import sys
 from pathlib import Path
 
 import click
 
-from ..contract import CacheSource, DirectorySource, GitSource, InvalidReference, Reference, Source
+from ..contract import ArchiveSource, DirectorySource, GitSource, InvalidReference, Reference, Source
 
 _GIT_URL = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
 
@@ -19,33 +20,6 @@ def attributes(option: str, text: str) -> dict[str, str]:
             raise click.BadParameter(f'"{part}" is not of the form key=value', param_hint=option)
         found[key.strip().lower()] = value
     return found
-
-
-def cache_from(values: tuple[str, ...]) -> tuple[CacheSource, ...]:
-    """`--cache-from`: a reference, or type=registry,ref=…; in order of preference."""
-    sources = []
-    for value in values:
-        ref = value
-        if "=" in value:
-            given = attributes("--cache-from", value)
-            kind = given.pop("type", "registry")
-            if kind != "registry":
-                raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--cache-from")
-            ref = given.pop("ref", "")
-            if given:
-                raise click.BadParameter(f"not supported yet: {', '.join(sorted(given))}", param_hint="--cache-from")
-        reference("--cache-from", ref)
-        sources.append(CacheSource(ref=ref))
-    return tuple(sources)
-
-
-def inline_cache(values: tuple[str, ...]) -> bool:
-    """`--cache-to`: type=inline is all there is yet; without the option it is the default."""
-    for value in values:
-        kind = attributes("--cache-to", value).get("type") if "=" in value else value
-        if kind != "inline":
-            raise click.BadParameter(f"not supported yet: type={kind}", param_hint="--cache-to")
-    return True
 
 
 def reference(option: str, text: str) -> Reference:
@@ -86,16 +60,18 @@ def checks(call: str, check: bool) -> str | None:
 
 
 def context(text: str) -> Source:
-    """CONTEXT: a directory, or a Git URL with `#revision:directory`."""
+    """CONTEXT: a directory, a Git URL with `#revision:directory`, or an archive: a file, an http(s) URL or `-`."""
     if text == "-":
-        raise click.BadParameter("not supported yet: a context from standard input", param_hint="CONTEXT")
+        if sys.stdin.isatty():
+            raise click.BadParameter("- reads an archive or a Dockerfile from standard input", param_hint="CONTEXT")
+        return Source(archive=ArchiveSource(path="/dev/stdin"))
     if _GIT_URL.fullmatch(text) and (".git" in text or text.startswith(("git://", "git@", "ssh://", "file://"))):
         url, _, fragment = text.partition("#")
         revision, _, directory = fragment.partition(":")
         return Source(git=GitSource(url=url, revision=revision or "HEAD"), context_dir=directory or ".")
-    if "://" in text:
-        raise click.BadParameter("not supported yet: a context from an archive's URL", param_hint="CONTEXT")
-    path = Path(text)
+    if text.startswith(("http://", "https://")):
+        return Source(archive=ArchiveSource(url=text))
+    path = Path(text).resolve()
     if path.is_file():
-        raise click.BadParameter("not supported yet: an archive as context", param_hint="CONTEXT")
-    return Source(directory=DirectorySource(path=str(path.resolve())))
+        return Source(archive=ArchiveSource(path=str(path)))
+    return Source(directory=DirectorySource(path=str(path)))

@@ -6,7 +6,17 @@ The operator imports this package and nothing else of the engine. `names` from t
 from ..core.oci import Digest, InvalidDigest, InvalidReference, Reference
 from . import layout
 from .failure import FAILURES, Category, FailureClass, Reason, reason_of_exit_code
-from .request import BuildRequest, CacheSource, DirectorySource, Dockerfile, GitSource, Output, Source
+from .request import (
+    ArchiveSource,
+    BuildRequest,
+    CacheSource,
+    CacheTarget,
+    DirectorySource,
+    Dockerfile,
+    GitSource,
+    Output,
+    Source,
+)
 from .result import (
     BuildResult,
     Bytes,
@@ -32,12 +42,14 @@ from .wire import (
 __all__ = [
     "FAILURES",
     "TERMINATION_MESSAGE_LIMIT",
+    "ArchiveSource",
     "BuildRequest",
     "BuildResult",
     "Bytes",
     "CacheResult",
     "CacheSource",
     "CacheSourceResult",
+    "CacheTarget",
     "Category",
     "Digest",
     "DirectorySource",

@@ -10,6 +10,8 @@ import msgspec
 
 VERSION = 1
 
+CacheType = Literal["registry", "local"]
+
 
 class GitSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A Git repository at a revision (branch, tag, full ref or commit). `depth` 0 means whole history."""
@@ -27,11 +29,19 @@ class DirectorySource(msgspec.Struct, frozen=True, kw_only=True, rename="camel",
     """Take what links point to (a ConfigMap volume is a farm of links)."""
 
 
+class ArchiveSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A tar archive, compressed or not, or a Dockerfile alone: a file, or what an http(s) URL gives. Exactly one."""
+
+    path: str = ""
+    url: str = ""
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Exactly one of the members."""
 
     git: GitSource | None = None
     directory: DirectorySource | None = None
+    archive: ArchiveSource | None = None
     context_dir: str = "."
 
 
@@ -43,10 +53,38 @@ class Dockerfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
 
 
 class CacheSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """One entry of the cache-from list, in order of preference. `kind` says who named it (for metrics)."""
+    """One entry of the cache-from list, in order of preference. `kind` says who named it (for metrics).
+
+    `ref` is an image reference, or the directory of an OCI layout where the type is local. An image with inline records
+    and a cache that is no image are read alike.
+    """
 
     ref: str
     kind: Literal["previous", "imagebuild", "image", "selector"] = "image"
+    type: CacheType = "registry"
+    digest: str = ""
+    """Of a layout: the manifest; without it, the tag counts."""
+    tag: str = ""
+    """Of a layout: its name in index.json; without it `latest`, or else the only manifest there is."""
+
+
+class CacheTarget(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A cache to write beside the image; `ref` as in CacheSource. What is inline is said by `inline_cache`.
+
+    Mode min keeps the layers of the image, max those of every step of every stage.
+    """
+
+    ref: str
+    type: CacheType = "registry"
+    mode: Literal["min", "max"] = "min"
+    tag: str = "latest"
+    """Of a layout: the name in index.json."""
+    image_manifest: bool = True
+    """An image manifest, as BuildKit writes since v0.21; else an index, which older registries may prefer."""
+    oci_media_types: bool = True
+    """Docker's media types are for indexes only."""
+    ignore_error: bool = False
+    """A cache that cannot be written is a warning and no failure of the build."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -70,8 +108,14 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     labels: dict[str, str] = {}
     platform: str = ""
     cache_from: tuple[CacheSource, ...] = ()
+    cache_to: tuple[CacheTarget, ...] = ()
     inline_cache: bool = True
+    """Records in the config of the image itself."""
     no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
+    """Stages whose steps run even where a result is known."""
+    contexts: dict[str, str] = {}
+    """Named contexts: `docker-image://REFERENCE`, a URL, a Git repository, or an absolute directory."""
     cache_import_timeout_seconds: float = 30.0
     timeout_seconds: float | None = None
     insecure_registries: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from imagebuild_engine.core.cache import (
     ChainResult,
     InputKeys,
     LayerResult,
+    LayerTable,
     Link,
     Record,
     Spelling,
@@ -137,3 +138,20 @@ def test_only_the_oldest_spelling_names_the_layer_and_the_others_list_the_layers
     assert (only(records, OLD_RUN).results, only(records, OLD_RUN).chains) == ((RESULT,), ())
     chain = ChainResult((0, RESULT.layer), RESULT.created_at)
     assert (only(records, RUN).results, only(records, RUN).chains) == ((), (chain,))
+
+
+def test_a_result_that_is_a_chain_is_one_in_every_spelling() -> None:
+    older = Spelling(digests=(COPY,), selectors=("",))
+    linked = ChainResult((2,), "0001-01-01T00:00:00Z")
+    step = StepKeys(keys=(RUN,), inputs=(InputKeys(step=0, selector=AT_ROOT),), result=linked, older=(older,))
+    records = build_records([IMAGE, step], 1)
+    assert [(record.results, record.chains) for record in records if record.inputs] == [((), (linked,))] * 2
+
+
+def test_in_a_table_the_newer_spelling_names_the_layers_by_their_places() -> None:
+    table = LayerTable((-1, 2, 0, -1))
+    older = Spelling(digests=(COPY,), selectors=("",))
+    step = StepKeys(keys=(RUN,), inputs=(InputKeys(step=0, selector=AT_ROOT),), result=RESULT, older=(older,))
+    found = {record.digest: record for record in build_records([IMAGE, step], 1, table)}
+    assert (found[COPY].results, found[COPY].chains) == ((RESULT,), ())
+    assert (found[RUN].results, found[RUN].chains) == ((), (ChainResult((0, 2, 1), RESULT.created_at),))

@@ -14,8 +14,8 @@ from imagebuild_engine.core.cache import (
     Record,
     decode_records,
     encode_records,
-    inline,
     normalized,
+    record_json,
 )
 from imagebuild_engine.core.oci import Digest
 
@@ -173,17 +173,17 @@ ROOT = {"digest": A}
         (text(ROOT, {"digest": B, "inputs": [[{"link": True}]]}), "does not exist"),
         (text(ROOT, {"digest": B, "inputs": [[{"link": 0.0}]]}), "does not exist"),
         (text(ROOT, {"digest": B, "inputs": [[{"link": 0, "selector": "/"}]]}), "not a digest"),
-        (text({"digest": A, "layers": [{"layer": 3}]}), "but the image has 3"),
-        (text({"digest": A, "layers": [{"layer": -1}]}), "but the image has 3"),
+        (text({"digest": A, "layers": [{"layer": 3}]}), "but there are 3"),
+        (text({"digest": A, "layers": [{"layer": -1}]}), "but there are 3"),
         (text({"digest": A, "layers": {"layer": 1}}), "not a list"),
         (text({"digest": A, "layers": [{"layer": 0}] * 101}), "more than 100"),
         (text({"digest": A, "layers": [{"layer": 0, "createdAt": "yesterday"}]}), "not a time"),
         (text({"digest": A, "layers": [{"layer": 0, "createdAt": "\ud800"}]}), "not a time"),
         (text({"digest": A, "layers": [{"layer": 0, "createdAt": NOON + "\n"}]}), "not a time"),
-        (text({"digest": A, "chains": [{"layers": [0, 3]}]}), "but the image has 3"),
+        (text({"digest": A, "chains": [{"layers": [0, 3]}]}), "but there are 3"),
         (text({"digest": A, "chains": [{"layers": [0] * 4}]}), "more than 3"),
         (b'[{"digest":"' + A.encode() + b'","layers":[{"layer":' + b"9" * 5000 + b"}]}]", "not JSON"),
-        (b'[{"digest":"' + A.encode() + b'","layers":[{"layer":NaN}]}]', "but the image has 3"),
+        (b'[{"digest":"' + A.encode() + b'","layers":[{"layer":NaN}]}]', "but there are 3"),
     ],
 )
 def test_broken_records_are_refused_with_the_reason(data: bytes, reason: str) -> None:
@@ -196,7 +196,7 @@ def test_more_than_anyone_needs_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     decode_records(links, layers=0)
     for limit, value in (("MAX_BYTES", len(links) - 1), ("MAX_RECORDS", 1), ("MAX_LINKS", 2)):
         with monkeypatch.context() as patched:
-            patched.setattr(inline, limit, value)
+            patched.setattr(record_json, limit, value)
             with pytest.raises(InvalidRecords, match="more than"):
                 decode_records(links, layers=0)
 

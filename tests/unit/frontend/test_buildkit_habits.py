@@ -1,6 +1,7 @@
 """Habits of BuildKit that no golden case covers."""
 
 from imagebuild_engine.core.graph import (
+    SCRATCH,
     Chown,
     UserByName,
 )
@@ -20,8 +21,9 @@ def test_several_sources_may_go_into_the_working_directory() -> None:
     assert [a.destination for a in last_copies(lowered("FROM base\nWORKDIR /w\nCOPY a b ."))] == ["/w/", "/w/"]
 
 
-def test_copying_from_an_empty_stage_is_refused() -> None:
-    assert "empty" in str(refusal("FROM scratch AS e\nFROM base\nCOPY --from=e / /x"))
+def test_an_empty_stage_can_be_copied_from() -> None:
+    (action,) = last_copies(lowered("FROM scratch AS e\nFROM base\nCOPY --from=e / /x"))
+    assert (action.source_input, action.input) == (SCRATCH, 0)
 
 
 def test_a_stage_on_a_stage_sets_the_image_s_variables_again() -> None:

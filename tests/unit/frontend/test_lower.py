@@ -220,7 +220,7 @@ def test_no_cache_marks_every_step() -> None:
         ("FROM base AS a\nCOPY --from=b /x /x\nFROM base AS b\nCOPY --from=a /x /x", 2, "later stage"),
         ("FROM base\nCOPY --from=7 /x /x", 2, "number"),
         ("FROM $NOTHING", 1, "empty"),
-        ("FROM --platform=linux/s390x base", 1, "not supported yet"),
+        ("FROM --platform=linux/ base", 1, "platform"),
         ("FROM base\nCOPY a b /q", 2, "slash"),
         ("FROM base\nENV M=99\nCOPY --chmod=$M a /q", 3, "octal"),
         ("FROM base\nEXPOSE 70000", 2, "70000"),

@@ -11,9 +11,10 @@ from imagebuild_engine.host.registry import (
     Unauthorized,
     Unavailable,
 )
-from imagebuild_engine.host.registry.endpoint import Endpoint, candidates, is_loopback, origin
-from imagebuild_engine.host.registry.errors import error_of_status, redacted
+from imagebuild_engine.host.registry.endpoint import Endpoint, candidates
+from imagebuild_engine.host.registry.errors import error_of_status
 from imagebuild_engine.host.registry.retry import parse_retry_after
+from imagebuild_engine.host.web import is_loopback, origin, redacted
 
 
 @pytest.mark.parametrize(

@@ -1,43 +1,71 @@
-"""BuildKit's cache: keys, content checksums, records and their inline form, byte for byte.
+"""BuildKit's cache: keys, content checksums, records and their forms (inline, cacheconfig), byte for byte.
 
 This package deals in digests and selectors and never sees an op: `graph.cache_map` says how an op is keyed.
 """
 
-from .content import ContentRequest, ContentSelector, DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
+from .compare import Comparison, Parting, Why, compare
+from .config import CONFIG_MEDIA_TYPE, CacheConfig, LayerPlaces, decode_config, encode_config
+from .content import DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
 from .export import InputKeys, StepKeys, build_records
 from .index import CacheIndex, RecordId
-from .inline import InvalidRecords, decode_records, encode_records, normalized
+from .inline import decode_records, encode_records
 from .keys import Spelling, content_key, root_key, selector_of
-from .records import CacheResult, ChainResult, LayerResult, Link, Record
+from .order import normalized
+from .record_json import is_time
+from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
+from .selection import ContentRequest, ContentSelector
+from .stacks import Stacks
+from .steps import CachedStep, CachedSteps, StepInput, steps_of
+from .table import NO_PARENT, LayerTable, joined, without_layers
 from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
 __all__ = [
+    "CONFIG_MEDIA_TYPE",
+    "NO_PARENT",
+    "ZERO_TIME",
     "BadWildcard",
+    "CacheConfig",
     "CacheIndex",
     "CacheResult",
+    "CachedStep",
+    "CachedSteps",
     "ChainResult",
+    "Comparison",
     "ContentRequest",
     "ContentSelector",
     "DescribedTree",
     "EntryKind",
     "InputKeys",
     "InvalidRecords",
+    "LayerPlaces",
     "LayerResult",
+    "LayerTable",
     "Link",
+    "Parting",
     "PathNotFound",
     "Record",
     "RecordId",
     "Spelling",
+    "Stacks",
+    "StepInput",
     "StepKeys",
     "TreeEntry",
+    "Why",
     "build_records",
+    "compare",
     "content_key",
+    "decode_config",
     "decode_records",
+    "encode_config",
     "encode_records",
     "entry_header",
     "has_wildcards",
+    "is_time",
+    "joined",
     "normalized",
     "root_key",
     "selector_of",
+    "steps_of",
     "wildcard_match",
+    "without_layers",
 ]

@@ -43,9 +43,7 @@ class CacheIndex:
 
     def result(self, identity: RecordId) -> CacheResult | None:
         """The record's newest result, or None if it only joins others."""
-        record = self.records[identity]
-        found: list[CacheResult] = [*record.results, *record.chains]
-        return max(found, key=lambda item: item.age, default=None)
+        return self.records[identity].result
 
     def content_keys(self, identity: RecordId, input_number: int) -> set[Digest]:
         """The keys of content by which the record knows an input (it may know it by definition as well)."""

@@ -4,6 +4,13 @@ from dataclasses import dataclass
 
 from ..oci import Digest
 
+ZERO_TIME = "0001-01-01T00:00:00Z"
+"""Go's zero time, which BuildKit gives to a result that it had to write as a chain."""
+
+
+class InvalidRecords(ValueError):
+    """Cache records, or what belongs to them, are broken; the text says how."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Link:
@@ -15,7 +22,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, order=True)
 class LayerResult:
-    """The layers 0 … `layer` of the image, in order."""
+    """The layer at a place of the table of layers, with all that it lies on: in an image, the layers 0 … `layer`."""
 
     layer: int
     created_at: str = ""
@@ -25,13 +32,23 @@ class LayerResult:
         """Sorts results by time, the newest last."""
         return _age(self.created_at)
 
+    @property
+    def top(self) -> int:
+        """The place of the uppermost layer."""
+        return self.layer
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ChainResult:
-    """Just these layers of the image, stacked in the order given."""
+    """Just these layers of the table, stacked in the order given, whatever they lie on there."""
 
     layers: tuple[int, ...]
     created_at: str = ""
+
+    @property
+    def top(self) -> int:
+        """The place of the uppermost layer."""
+        return self.layers[-1]
 
     @property
     def age(self) -> str:
@@ -58,3 +75,9 @@ class Record:
     inputs: tuple[tuple[Link, ...], ...] = ()
     results: tuple[LayerResult, ...] = ()
     chains: tuple[ChainResult, ...] = ()
+
+    @property
+    def result(self) -> CacheResult | None:
+        """The newest result, or None for a record that only joins others."""
+        found: list[CacheResult] = [*self.results, *self.chains]
+        return max(found, key=lambda item: item.age, default=None)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..dockerfile import Add, Copy, IgnoreMatcher, clean_path, expand, remote_kind
+from ..dockerfile import Add, Copy, IgnoreMatcher, expand, remote_kind
+from ..patterns import clean_path
 from . import rules
 from .findings import Findings, shown
 from .scope import Scope

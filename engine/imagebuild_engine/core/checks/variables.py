@@ -18,9 +18,9 @@ from ..dockerfile import (
     User,
     Volume,
     Workdir,
+    document_expansion,
     expand,
     expansion,
-    expansion_of_body,
 )
 from . import rules
 from .findings import Findings, shown
@@ -41,7 +41,7 @@ def check_words(instruction: Instruction, scope: Scope, escape: str, findings: F
     if isinstance(instruction, Copy | Add):
         for document in instruction.contents:
             if document.expand:
-                _check_unset(expansion_of_body(document.text, scope.env).unset, instruction, scope, findings)
+                _check_unset(document_expansion(document.text, scope.env).unset, instruction, scope, findings)
 
 
 def _check_unset(unset: frozenset[str], instruction: Instruction, scope: Scope, findings: Findings) -> None:

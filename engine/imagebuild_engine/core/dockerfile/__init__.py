@@ -6,18 +6,21 @@ it does so on purpose and says so. Words stay unexpanded here: the frontend expa
     parse_dockerfile(data) -> Dockerfile          the file; its only exception is DockerfileError
     parse_instruction(text, origin=…)             one ONBUILD trigger of a base image
     expand, expand_words, expansion               quotes and variables of one word
+    expand_document, content_text                 a heredoc's body
+    expand_mount, parse_mode, parse_git_reference the values of `--mount`, `--chmod`, and sources of ADD
     IgnorePatterns.parse(text).matcher            .dockerignore
-    path_match(pattern, name)                     the globs of COPY and ADD
 """
 
 from __future__ import annotations
 
-from .cleanpath import clean_path
+from ..patterns import IgnoreMatcher, ParentMatch
 from .directives import Directive
 from .document import Dockerfile, Stage
 from .errors import DockerfileError, ExpansionError, suggest
-from .expand import Expansion, expand, expand_words, expansion, expansion_of_body
-from .ignore import IgnoreMatcher, IgnorePatterns, ParentMatch
+from .expand import Expansion, document_expansion, expand, expand_document, expand_words, expansion
+from .gitref import GitReference, parse_git_reference
+from .heredoc import chomped, content_text, sole_heredoc
+from .ignore import IgnorePatterns
 from .instructions import (
     Add,
     Arg,
@@ -49,18 +52,18 @@ from .instructions import (
     Workdir,
 )
 from .limits import DEFAULT_LIMITS, Limits
+from .modes import Mode, octal_mode, parse_mode
+from .mounts import expand_mount
 from .parse import parse_dockerfile, parse_instruction
-from .pathmatch import BadPattern, path_match
 from .ports import PortSpec
 from .source import Location, Source
-from .transfer import octal_mode, remote_kind
+from .transfer import remote_kind
 
 __all__ = [
     "DEFAULT_LIMITS",
     "Add",
     "Arg",
     "ArgPair",
-    "BadPattern",
     "Cmd",
     "Command",
     "Copy",
@@ -74,6 +77,7 @@ __all__ = [
     "ExpansionError",
     "Expose",
     "From",
+    "GitReference",
     "Healthcheck",
     "HereDocument",
     "IgnoreMatcher",
@@ -84,6 +88,7 @@ __all__ = [
     "Limits",
     "Location",
     "Maintainer",
+    "Mode",
     "MountText",
     "OnBuild",
     "ParentMatch",
@@ -99,15 +104,20 @@ __all__ = [
     "User",
     "Volume",
     "Workdir",
-    "clean_path",
+    "chomped",
+    "content_text",
+    "document_expansion",
     "expand",
+    "expand_document",
+    "expand_mount",
     "expand_words",
     "expansion",
-    "expansion_of_body",
     "octal_mode",
     "parse_dockerfile",
+    "parse_git_reference",
     "parse_instruction",
-    "path_match",
+    "parse_mode",
     "remote_kind",
+    "sole_heredoc",
     "suggest",
 ]

@@ -15,7 +15,9 @@ from .source import Location, Source
 
 _KNOWN = ("syntax", "escape", "check")
 _ASSIGNMENT = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
-_OUR_FRONTEND = re.compile(r"((index\.)?docker\.io/)?docker/dockerfile(:[\w.-]+)?(@[a-z0-9]+:[0-9a-f]+)?", re.ASCII)
+_OUR_FRONTEND = re.compile(
+    r"((index\.)?docker\.io/)?docker/dockerfile(-upstream)?(:[\w.-]+)?(@[a-z0-9]+:[0-9a-f]+)?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ def read_directives(lines: list[str], source: Source) -> tuple[Directive, ...]:
     for number, line in enumerate(lines, 1):
         if shebang and number == 1:
             continue
-        directive = _read(line.lstrip(SPACE), Location(number, number))
+        directive = _read(line, number)
         if directive is None:
             break
         if shebang and directive.name == "escape":
@@ -49,12 +51,14 @@ def read_directives(lines: list[str], source: Source) -> tuple[Directive, ...]:
     return tuple(found.values())
 
 
-def _read(line: str, location: Location) -> Directive | None:
-    if not line.startswith("#"):
+def _read(line: str, number: int) -> Directive | None:
+    text = line.lstrip(SPACE)
+    if not text.startswith("#"):
         return None
-    match = _ASSIGNMENT.match(line[1:].lstrip(SPACE))
+    match = _ASSIGNMENT.match(text[1:].lstrip(SPACE))
     if match is None or match[1].lower() not in _KNOWN:
         return None
+    location = Location(number, number, len(line) - len(text) + 1)
     return Directive(name=match[1].lower(), value=match[2], location=location)
 
 

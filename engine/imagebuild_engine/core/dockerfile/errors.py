@@ -10,22 +10,35 @@ from .source import Location, Source
 class DockerfileError(Exception):
     """A Dockerfile, a word of it or an ignore file that cannot be used; the only exception of this package's readers.
 
-    `str()` is one line (`Dockerfile:7: unknown instruction: RUM (did you mean "RUN"?)`), `render()` adds the excerpt.
+    `str()` is one line (`Dockerfile:7:1: unknown instruction: RUM (did you mean "RUN"?)`), `render()` adds the excerpt.
+    `word` is the text at fault as it was written, the `nth` of its kind: `at` finds line and column by it.
     """
 
     def __init__(
-        self, message: str, location: Location | None = None, source: Source | None = None, hint: str = ""
+        self,
+        message: str,
+        location: Location | None = None,
+        source: Source | None = None,
+        hint: str = "",
+        *,
+        word: str = "",
+        nth: int = 1,
     ) -> None:
         super().__init__(message, location, source, hint)
         self.message = message
         self.location = location
         self.source = source
         self.hint = hint
+        self.word = word
+        self.nth = nth
 
     def __str__(self) -> str:
         place = ""
         if self.source is not None:
-            place = f"{self.source.name}:{self.location.start}: " if self.location else f"{self.source.name}: "
+            place = f"{self.source.name}: "
+            if self.location is not None:
+                column = f":{self.location.column}" if self.location.column else ""
+                place = f"{self.source.name}:{self.location.start}{column}: "
         elif self.location is not None:
             place = f"line {self.location}: "
         return f"{place}{self.message}" + (f" ({self.hint})" if self.hint else "")
@@ -37,23 +50,28 @@ class DockerfileError(Exception):
         return f"{self}\n{self.source.excerpt(self.location, context)}"
 
     def at(self, location: Location, source: Source) -> DockerfileError:
-        """The same error with its place, for callers who know it; a place that is known already stays."""
+        """The same error with its place, for callers who know it: the instruction's, or the word's within it.
+
+        A place that is known already stays.
+        """
+        if self.location is None and self.word:
+            location = source.place_of(self.word, location, self.nth) or location
         return DockerfileError(self.message, self.location or location, self.source or source, self.hint)
 
 
 class ExpansionError(DockerfileError):
-    """A word whose quotes or `${…}` cannot be processed. Has no place yet: its caller knows it (`at`)."""
+    """A word whose quotes or `${…}` cannot be processed: `part` of it. Has no place yet: its caller knows it (`at`)."""
 
-    def __init__(self, word: str, reason: str) -> None:
-        shown = word if len(word) <= 120 else word[:120] + "…"
-        super().__init__(f'cannot expand "{shown}": {reason}')
-        self.word = word
+    def __init__(self, word: str, reason: str, part: str = "") -> None:
+        whole = part if "\n" in word else word  # of a heredoc's body the part says more
+        shown = whole if len(whole) <= 120 else whole[:120] + "…"
+        super().__init__(f'cannot expand "{shown}": {reason}', word=part.split("\n", 1)[0] or word)
         self.reason = reason
 
 
-def not_supported(what: str, location: Location | None = None, source: Source | None = None) -> DockerfileError:
+def not_supported(what: str, *, word: str = "") -> DockerfileError:
     """The refusal of what the language has and this engine has not."""
-    return DockerfileError(f"not supported yet: {what}", location, source)
+    return DockerfileError(f"not supported yet: {what}", word=word)
 
 
 def suggest(word: str, options: Iterable[str]) -> str:

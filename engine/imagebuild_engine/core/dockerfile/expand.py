@@ -12,7 +12,8 @@ One is not kept: when BuildKit splits, it forgets what stands before `${name:-w}
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .blanks import SPACE
@@ -21,6 +22,11 @@ from .shellpattern import BadShellPattern, ShellPattern, without_suffix
 
 _MAX_DEPTH = 64
 _MAX_LENGTH = 1 << 20
+_MAX_WORK = 1 << 22
+"""Characters that all patterns of one word may look at."""
+_PLAIN = re.compile(r"[^$'\"<\\`}/]+")
+_PLAIN_IN_QUOTES = re.compile(r'[^"$\\`]+')
+_PIECE = re.compile(f"[{SPACE}]+|[^{SPACE}]+")
 _SPECIAL = "@*#?-$!0"
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 
@@ -50,8 +56,16 @@ def expansion(word: str, env: Mapping[str, str], *, escape: str = "\\") -> Expan
     return Lexer(word, env, escape=escape).run()
 
 
-def expansion_of_body(text: str, env: Mapping[str, str]) -> Expansion:
-    """A heredoc's body: variables and escapes as in a word, but quotes are ordinary characters."""
+def expand_document(text: str, env: Mapping[str, str]) -> str:
+    """The body of a heredoc of COPY or ADD: quotes are characters, the escape character is always `\\` and vanishes.
+
+    Raises ExpansionError.
+    """
+    return document_expansion(text, env).text
+
+
+def document_expansion(text: str, env: Mapping[str, str]) -> Expansion:
+    """The same with the names that were used. Raises ExpansionError."""
     return Lexer(text, env, quotes=False).run()
 
 
@@ -64,11 +78,11 @@ class _Words:
 
     def add(self, text: str) -> None:
         """Text whose blanks split."""
-        for char in text:
-            if char in SPACE:
+        for piece in _PIECE.findall(text):
+            if piece[0] in SPACE:
                 self.finish()
             else:
-                self.current.append(char)
+                self.current.append(piece)
 
     def add_raw(self, text: str) -> None:
         if text:
@@ -81,7 +95,10 @@ class _Words:
 
 
 class Lexer:
-    """One walk over one word. The raw options serve the search for heredocs, which must see quotes as written."""
+    """One walk over one word. The raw options serve the search for heredocs, which must see quotes as written.
+
+    Without `quotes` these are ordinary characters.
+    """
 
     def __init__(
         self,
@@ -89,32 +106,36 @@ class Lexer:
         env: Mapping[str, str],
         *,
         escape: str = "\\",
+        quotes: bool = True,
         raw_quotes: bool = False,
         raw_escapes: bool = False,
         keep_unset: bool = False,
-        quotes: bool = True,
     ) -> None:
         self._word = word
         self._text = word.removeprefix(_BYTE_ORDER_MARK)
         self._at = 0
+        self._begun = 0
         self._depth = 0
+        self._work = 0
+        self._quotes = quotes
         self._env = env
         self._escape = escape
         self._raw_quotes = raw_quotes
         self._raw_escapes = raw_escapes
         self._keep_unset = keep_unset
-        self._quotes = quotes
         self._used: set[str] = set()
         self._unset: set[str] = set()
 
     def run(self) -> Expansion:
         text, words = self._until("", self._raw_escapes)
-        if len(text) > _MAX_LENGTH:
-            raise self._error(f"the result is longer than {_MAX_LENGTH} characters")
         return Expansion(text=text, words=words, used=frozenset(self._used), unset=frozenset(self._unset))
 
     def _error(self, reason: str) -> ExpansionError:
-        return ExpansionError(self._word, reason)
+        return ExpansionError(self._word, reason, self._text[self._begun : max(self._at, self._begun + 1)])
+
+    def _grown(self, length: int) -> None:
+        if length > _MAX_LENGTH:
+            raise self._error(f"the result is longer than {_MAX_LENGTH} characters")
 
     def _peek(self) -> str:
         """The next character; empty at the end, which no `in "…"` test may be asked."""
@@ -136,10 +157,17 @@ class Lexer:
         outer, self._raw_escapes = self._raw_escapes, raw_escapes
         result: list[str] = []
         words = _Words()
+        length = 0
         while char := self._peek():
             if char == stop:
                 break
-            if char == "$":
+            if self._depth == 1:
+                self._begun = self._at
+            if plain := _PLAIN.match(self._text, self._at):
+                piece = plain[0]
+                self._at = plain.end()
+                words.add(piece)
+            elif char == "$":
                 piece = self._dollar()
                 words.add(piece)
             elif char == "'" and self._quotes:
@@ -159,6 +187,8 @@ class Lexer:
                 piece = self._next()
                 words.add(piece)
             result.append(piece)
+            length += len(piece)
+            self._grown(length)
         if stop and not char:
             raise self._error(f'missing "{stop}"')
         self._at += 1
@@ -180,6 +210,7 @@ class Lexer:
     def _double_quoted(self, in_pattern: bool) -> str:
         self._at += 1
         result: list[str] = []
+        length = 0
         while char := self._peek():
             if char == '"':
                 self._at += 1
@@ -187,6 +218,12 @@ class Lexer:
                 return f'"{text}"' if self._raw_quotes else text
             if char == "$":
                 result.append(self._dollar())
+                length += len(result[-1])
+                self._grown(length)
+                continue
+            if plain := _PLAIN_IN_QUOTES.match(self._text, self._at):
+                result.append(plain[0])
+                self._at = plain.end()
                 continue
             self._at += 1
             if char == self._escape:
@@ -269,12 +306,11 @@ class Lexer:
             return f"${{{name}{sign}{word}}}"
         longest = word.startswith(sign)
         pattern = word[1:] if longest else word
-        try:
-            if sign == "%":
-                return without_suffix(pattern, value or "", longest=longest)
-            return ShellPattern.compile(pattern).without_prefix(value or "", longest=longest)
-        except BadShellPattern as error:
-            raise self._error(f'invalid pattern "{pattern}": {error}') from None
+        if sign == "%":
+            return self._matched(pattern, value or "", lambda text: without_suffix(pattern, text, longest=longest))
+        return self._matched(
+            pattern, value or "", lambda text: ShellPattern.compile(pattern).without_prefix(text, longest=longest)
+        )
 
     def _replaced(self, name: str) -> str:
         every = self._peek() == "/"
@@ -285,10 +321,20 @@ class Lexer:
         value = self._lookup(name)
         if value is None and self._keep_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
-        try:
+
+        def replace(text: str) -> str:
             compiled = ShellPattern.compile(pattern)
-            replace = compiled.replace_all if every else compiled.replace
-            return replace(value or "", replacement)
+            return compiled.replace_all(text, replacement) if every else compiled.replace(text, replacement)
+
+        return self._matched(pattern, value or "", replace)
+
+    def _matched(self, pattern: str, value: str, match: Callable[[str], str]) -> str:
+        """What `match` makes of the value, within the work that a word may cause."""
+        self._work += len(value) + len(pattern)
+        if self._work > _MAX_WORK:
+            raise self._error("its patterns are too much work")
+        try:
+            return match(value)
         except BadShellPattern as error:
             raise self._error(f'invalid pattern "{pattern}": {error}') from None
 

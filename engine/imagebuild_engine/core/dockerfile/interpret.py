@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 from .blanks import GAP, SPACE
 from .durations import parse_duration
-from .errors import DockerfileError, not_supported, suggest
-from .flags import FlagSet, Kind
-from .heredoc import heredocs_of_line
+from .errors import DockerfileError, suggest
+from .flags import Flags, FlagSet, Kind
 from .instructions import (
     Add,
     Arg,
@@ -24,6 +24,7 @@ from .instructions import (
     Expose,
     From,
     Healthcheck,
+    HereDocument,
     Instruction,
     KeyValue,
     Label,
@@ -38,6 +39,7 @@ from .instructions import (
     Workdir,
 )
 from .lines import LogicalLine
+from .mounts import read_mount
 from .source import Location
 from .transfer import parse_add, parse_copy
 from .words import json_form, plain_words, split_statement, split_words
@@ -46,6 +48,9 @@ _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _ONBUILD = re.compile(r"[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*", re.IGNORECASE)
 _RETRIES = re.compile(r"[+-]?[0-9]{1,10}")
 _ONE_MILLISECOND = 10**6
+_Choice = TypeVar("_Choice", bound=str)
+_NETWORKS: tuple[Literal["default", "none", "host"], ...] = ("default", "none", "host")
+_SECURITIES: tuple[Literal["sandbox", "insecure"], ...] = ("sandbox", "insecure")
 
 _FLAGLESS = (
     "CMD",
@@ -64,7 +69,8 @@ _NO_FLAGS = {name: FlagSet(instruction=name) for name in _FLAGLESS}
 _FROM_FLAGS = FlagSet(instruction="FROM", known={"platform": Kind.TEXT})
 _RUN_FLAGS = FlagSet(
     instruction="RUN",
-    refused={"mount": Kind.TEXTS, "network": Kind.TEXT, "security": Kind.TEXT, "device": Kind.TEXTS},
+    known={"mount": Kind.TEXTS, "network": Kind.TEXT, "security": Kind.TEXT},
+    refused={"device": Kind.TEXTS},
 )
 _HEALTHCHECK_FLAGS = FlagSet(
     instruction="HEALTHCHECK",
@@ -82,6 +88,7 @@ class _Line:
     text: str
     original: str
     escape: str
+    heredocs: tuple[HereDocument, ...]
 
 
 def interpret(line: LogicalLine, escape: str) -> Instruction:
@@ -93,7 +100,6 @@ def interpret(line: LogicalLine, escape: str) -> Instruction:
         hint = suggest(statement.name, [known.upper() for known in _INSTRUCTIONS])
         shown = statement.name if len(statement.name) <= 64 else statement.name[:64] + "…"
         raise DockerfileError(f"unknown instruction: {shown or 'an empty one'}", hint=hint)
-    _refuse_heredocs(name, statement.rest, line.text, escape)
     instruction = read(
         _Line(
             flags=statement.flags,
@@ -102,21 +108,10 @@ def interpret(line: LogicalLine, escape: str) -> Instruction:
             text=line.text.strip(SPACE),
             original=line.text,
             escape=escape,
+            heredocs=line.heredocs,
         )
     )
     return replace(instruction, comments=line.comments) if line.comments else instruction
-
-
-def _refuse_heredocs(name: str, rest: str, text: str, escape: str) -> None:
-    if "<<" not in text:
-        return
-    if name == "onbuild":
-        trigger = split_statement(rest, escape)
-        name, rest = trigger.name.lower(), trigger.rest
-    if name not in ("run", "copy", "add") or json_form(rest) is not None:
-        return
-    for heredoc in heredocs_of_line(text):
-        raise not_supported(f"{name.upper()} <<{heredoc.name} (heredoc)")
 
 
 def _from(line: _Line) -> From:
@@ -126,14 +121,18 @@ def _from(line: _Line) -> From:
         name = words[2].lower()
         if _STAGE_NAME.fullmatch(name) is None:
             raise DockerfileError(
-                f'invalid name for build stage: "{words[2]}"', hint="letters, digits and - _ . after a first letter"
+                f'invalid name for build stage: "{words[2]}"',
+                hint="letters, digits and - _ . after a first letter",
+                word=words[2],
             )
     elif len(words) != 1:
-        raise DockerfileError("FROM requires either one or three arguments", hint="FROM image [AS name]")
-    platform = _FROM_FLAGS.parse(line.flags).get("platform")
-    return From(
-        base=words[0], name=name, platform=platform or None, words=words, location=line.location, text=line.text
-    )
+        hint = suggest(words[1], ["AS"]) if len(words) == 3 else ""
+        word = words[1] if len(words) > 1 else ""
+        raise DockerfileError(
+            "FROM requires either one or three arguments", hint=hint or "FROM image [AS name]", word=word
+        )
+    platform = _FROM_FLAGS.parse(line.flags).text("platform")
+    return From(base=words[0], name=name, platform=platform, words=words, location=line.location, text=line.text)
 
 
 def _arg(line: _Line) -> Arg:
@@ -145,7 +144,7 @@ def _arg(line: _Line) -> Arg:
     for word in words:
         name, equals, value = word.partition("=")
         if not name:
-            raise DockerfileError("ARG names can not be blank")
+            raise DockerfileError("ARG names can not be blank", word=word)
         pairs.append(ArgPair(name, value if equals else None))
     return Arg(pairs=tuple(pairs), location=line.location, text=line.text)
 
@@ -165,7 +164,7 @@ def _pairs(instruction: str, line: _Line) -> tuple[KeyValue, ...]:
     if not pairs:
         raise DockerfileError(f"{instruction} requires at least one argument")
     if any(not pair.key for pair in pairs):
-        raise DockerfileError(f"{instruction} names can not be blank")
+        raise DockerfileError(f"{instruction} names can not be blank", word="=")
     return pairs
 
 
@@ -174,13 +173,13 @@ def _split_pairs(instruction: str, text: str, escape: str) -> tuple[KeyValue, ..
     if words and "=" not in words[0]:
         key, *value = GAP.split(text, maxsplit=1)
         if not value:
-            raise DockerfileError(f"{instruction} must have two arguments", hint=f"{instruction} {key}=value")
+            raise DockerfileError(f"{instruction} must have two arguments", hint=f"{instruction} {key}=value", word=key)
         return (KeyValue(key, value[0], legacy=True),)
     pairs = []
     for word in words:
         key, equals, value_text = word.partition("=")
         if not equals:
-            raise DockerfileError(f'{instruction}: no = in "{word}"; it must be of the form name=value')
+            raise DockerfileError(f'{instruction}: no = in "{word}"; it must be of the form name=value', word=word)
         pairs.append(KeyValue(key, value_text))
     return tuple(pairs)
 
@@ -212,8 +211,27 @@ def _one(instruction: str, line: _Line) -> str:
 
 
 def _run(line: _Line) -> Run:
-    _RUN_FLAGS.parse(line.flags)
-    return Run(command=_command(line.rest), location=line.location, text=line.text)
+    flags = _RUN_FLAGS.parse(line.flags)
+    return Run(
+        command=_command(line.rest),
+        heredocs=line.heredocs,
+        mounts=tuple(read_mount(text) for text in flags.texts("mount")),
+        network=_choice("network", _NETWORKS, flags.texts("network"), "default"),
+        security=_choice("security", _SECURITIES, flags.texts("security"), "sandbox"),
+        location=line.location,
+        text=line.text,
+    )
+
+
+def _choice(flag: str, known: tuple[_Choice, ...], given: tuple[str, ...], default: _Choice) -> _Choice:
+    """The value of a flag of RUN that has few; it is compared with case."""
+    if not given:
+        return default
+    for option in known:
+        if option == given[0]:
+            return option
+    hint = suggest(given[0], known) or f"one of {', '.join(known)}"
+    raise DockerfileError(f'invalid {flag} mode "{given[0]}"', hint=hint, word=given[0] or f"--{flag}")
 
 
 def _cmd(line: _Line) -> Cmd:
@@ -238,11 +256,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _copy(line: _Line) -> Copy:
-    return parse_copy(line.flags, _words(line.rest), line.location, line.text)
+    return parse_copy(line.flags, _words(line.rest), line.heredocs, line.location, line.text)
 
 
 def _add(line: _Line) -> Add:
-    return parse_add(line.flags, _words(line.rest), line.location, line.text)
+    return parse_add(line.flags, _words(line.rest), line.heredocs, line.location, line.text)
 
 
 def _expose(line: _Line) -> Expose:
@@ -268,7 +286,9 @@ def _shell(line: _Line) -> Shell:
     args = json_form(line.rest)
     if args is None and line.rest:
         raise DockerfileError(
-            "SHELL requires the arguments to be in JSON form", hint='for example SHELL ["/bin/bash", "-c"]'
+            "SHELL requires the arguments to be in JSON form",
+            hint='for example SHELL ["/bin/bash", "-c"]',
+            word=plain_words(line.rest)[0],
         )
     if not args:
         raise DockerfileError("SHELL requires at least one argument")
@@ -284,12 +304,13 @@ def _healthcheck(line: _Line) -> Healthcheck:
             raise DockerfileError("HEALTHCHECK requires at least one argument", hint="CMD or NONE")
         case "NONE":  # with whatever flags
             if given:
-                raise DockerfileError("HEALTHCHECK NONE takes no arguments")
+                raise DockerfileError("HEALTHCHECK NONE takes no arguments", word=kind)
             return Healthcheck(test=None, location=line.location, text=line.text)
         case "CMD":
             values = _HEALTHCHECK_FLAGS.parse(line.flags)
         case _:
-            raise DockerfileError(f'unknown type "{kind}" in HEALTHCHECK', hint="CMD or NONE")
+            hint = suggest(kind, ("CMD", "NONE")) or "CMD or NONE"
+            raise DockerfileError(f'unknown type "{kind}" in HEALTHCHECK', hint=hint, word=kind)
     if not given:
         raise DockerfileError("missing command after HEALTHCHECK CMD")
     return Healthcheck(
@@ -298,33 +319,33 @@ def _healthcheck(line: _Line) -> Healthcheck:
         timeout=_interval("timeout", values),
         start_period=_interval("start-period", values),
         start_interval=_interval("start-interval", values),
-        retries=_retries(values.get("retries", "")),
+        retries=_retries(values.text("retries")),
         location=line.location,
         text=line.text,
     )
 
 
-def _interval(flag: str, values: dict[str, str]) -> int:
+def _interval(flag: str, values: Flags) -> int:
     """Nanoseconds; 0 where the flag is missing, empty or zero."""
-    text = values.get(flag, "")
-    if not text:
+    text = values.text(flag)
+    if text is None:
         return 0
     try:
         duration = parse_duration(text)
     except ValueError as error:
-        raise DockerfileError(f"HEALTHCHECK --{flag}: {error}") from None
+        raise DockerfileError(f"HEALTHCHECK --{flag}: {error}", word=f"--{flag}") from None
     if duration != 0 and duration < _ONE_MILLISECOND:
-        raise DockerfileError(f"HEALTHCHECK --{flag}={text} cannot be less than 1ms")
+        raise DockerfileError(f"HEALTHCHECK --{flag}={text} cannot be less than 1ms", word=f"--{flag}")
     return duration
 
 
-def _retries(text: str) -> int:
-    if not text:
+def _retries(text: str | None) -> int:
+    if text is None:
         return 0
     if _RETRIES.fullmatch(text) is None or abs(int(text)) >= 2**31:
-        raise DockerfileError(f"HEALTHCHECK --retries={text} is no whole number")
+        raise DockerfileError(f"HEALTHCHECK --retries={text} is no whole number", word="--retries")
     if int(text) < 0:
-        raise DockerfileError(f"HEALTHCHECK --retries={text} cannot be negative")
+        raise DockerfileError(f"HEALTHCHECK --retries={text} cannot be negative", word="--retries")
     return int(text)
 
 
@@ -335,11 +356,12 @@ def _onbuild(line: _Line) -> OnBuild:
     trigger = split_statement(line.rest, line.escape)
     match trigger.name.upper():
         case "ONBUILD":
-            raise DockerfileError("chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
+            raise DockerfileError("chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", word=trigger.name)
         case "MAINTAINER" | "FROM" as name:
-            raise DockerfileError(f"{name} isn't allowed as an ONBUILD trigger")
+            raise DockerfileError(f"{name} isn't allowed as an ONBUILD trigger", word=trigger.name)
     _check_trigger(trigger.name.lower(), trigger.rest, line.escape)
-    return OnBuild(trigger=_ONBUILD.sub("", line.original, count=1), location=line.location, text=line.text)
+    bodies = "".join(f"\n{document.text}{document.name}" for document in line.heredocs)
+    return OnBuild(trigger=_ONBUILD.sub("", line.original, count=1) + bodies, location=line.location, text=line.text)
 
 
 def _check_trigger(name: str, rest: str, escape: str) -> None:

@@ -24,7 +24,7 @@ def parse_dockerfile(data: bytes, *, name: str = "Dockerfile", limits: Limits = 
     meta_args: list[Arg] = []
     stages: list[tuple[From, list[Instruction]]] = []
     gaps: list[Location] = []
-    for count, line in enumerate(logical_lines(lines, escape, {d.location.start for d in directives})):
+    for count, line in enumerate(logical_lines(lines, escape, source, {d.location.start for d in directives})):
         if count == limits.instructions:
             raise DockerfileError(f"more than {limits.instructions} instructions", line.location, source)
         instruction = _interpret(line, escape, source)
@@ -42,7 +42,7 @@ def parse_dockerfile(data: bytes, *, name: str = "Dockerfile", limits: Limits = 
             )
     if not stages:
         reason = "no build stage: there is no FROM" if meta_args else "file with no instructions"
-        raise DockerfileError(reason, None, source)
+        raise DockerfileError(reason, Location(max(len(lines), 1), max(len(lines), 1), 1), source)
     return Dockerfile(
         source=source,
         directives=directives,
@@ -61,9 +61,10 @@ def parse_instruction(text: str, *, origin: str) -> Instruction:
     lines = physical_lines(source, DEFAULT_LIMITS)
     directives = read_directives(lines, source)
     escape = next((d.value for d in directives if d.name == "escape"), "\\")
-    instructions = [_interpret(line, escape, source) for line in logical_lines(lines, escape)]
+    instructions = [_interpret(line, escape, source) for line in logical_lines(lines, escape, source)]
     if len(instructions) != 1:
-        raise DockerfileError(f"an ONBUILD trigger is one instruction, not {len(instructions)}", None, source)
+        place = instructions[1].location if instructions else Location(1, 1, 1)
+        raise DockerfileError(f"an ONBUILD trigger is one instruction, not {len(instructions)}", place, source)
     if isinstance(instructions[0], From):
         raise DockerfileError("FROM isn't allowed as an ONBUILD trigger", instructions[0].location, source)
     return instructions[0]
@@ -82,7 +83,7 @@ def _stage(index: int, head: From, body: list[Instruction]) -> Stage:
         index=index,
         from_instruction=head,
         instructions=tuple(body),
-        location=Location(head.location.start, end),
+        location=Location(head.location.start, end, head.location.column),
     )
 
 

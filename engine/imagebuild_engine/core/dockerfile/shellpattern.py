@@ -11,13 +11,12 @@ import re
 from dataclasses import dataclass
 
 _TEMPLATE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
-
-
 _MAX_LENGTH = 1 << 20
+_MAX_PATTERN = 1024
 
 
 class BadShellPattern(ValueError):
-    """A pattern with an escape that escapes nothing; or one that matches so often that the result explodes."""
+    """A pattern with an escape that escapes nothing, one too long, or one that makes the result explode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,8 @@ class ShellPattern:
 
     @classmethod
     def compile(cls, pattern: str) -> ShellPattern:
+        if len(pattern) > _MAX_PATTERN:
+            raise BadShellPattern(f"it is longer than {_MAX_PATTERN} characters")
         literal: dict[str, int] = {}
         single = star = size = 0
         at = 0

@@ -124,7 +124,7 @@ def json_form(text: str) -> tuple[str, ...] | None:
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(value, str) for value in values):
-        raise DockerfileError("when using JSON array syntax, arrays must be comprised of strings only")
+        raise DockerfileError("when using JSON array syntax, arrays must be comprised of strings only", word="[")
     return tuple(_without_surrogates(value) for value in values)
 
 

@@ -1,10 +1,11 @@
 """A Dockerfile → a graph and an image config (BuildKit's dockerfile2llb).
 
 Only the stages that the target rests on are lowered, each once, in the order of the file; so a stage always finds the
-stages that it uses. Images come pinned: where one is missing, all that are missing are named, and the caller comes
-again.
+stages that it uses. What lies outside comes pinned: where something is missing, all that is missing is named, and the
+caller comes again.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..dockerfile import (
@@ -32,21 +33,19 @@ from ..dockerfile import (
     User,
     Volume,
     Workdir,
-    expand,
     parse_instruction,
     suggest,
 )
-from ..graph import Edge, ImageSource, LocalSource, Op, Vertex
-from ..oci import InvalidPlatform, InvalidReference, Platform, Reference
-from . import files, metadata
-from .options import BuildOptions, ImageRequest, Lowered, NeedsPins, PinnedImage, Pins
+from ..graph import Edge, Op, Vertex
+from . import metadata
+from .options import BuildOptions, ImageRequest, Lowered, NeedsPins, Pins
 from .run import run
 from .scope import DEFAULT_PATH, global_args
 from .scope import Env as Environment
+from .sources import Named, Sources
 from .stage import StageState
-
-SCRATCH_NAME = "scratch"
-CONTEXT = "context"
+from .transfer import transfer
+from .workdir import workdir
 
 
 def lower(dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> Lowered | NeedsPins:
@@ -57,36 +56,34 @@ def lower(dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> Lowered 
 class _Lowering:
     def __init__(self, dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> None:
         self.dockerfile = dockerfile
-        self.options = options
-        self.pins = pins
-        self.globals = self._globals()
-        self.missing: dict[ImageRequest, None] = {}
+        self.globals = self._globals(dockerfile, options)
+        self.options = _with_epoch(options, self.globals)
+        self.sources = Sources(dockerfile, self.options, pins, self.globals)
         self.states: dict[int, StageState] = {}
-        self.sources: dict[Reference, Edge] = {}
         self.known: dict[tuple[Op, tuple[Edge, ...]], Vertex] = {}
-        self.context = Edge(Vertex(op=LocalSource(name=CONTEXT), description="[internal] load build context"))
 
-    def _globals(self) -> Environment:
+    @staticmethod
+    def _globals(dockerfile: Dockerfile, options: BuildOptions) -> Environment:
         try:
-            return global_args(self.dockerfile, self.options)
+            return global_args(dockerfile, options)
         except ExpansionError as error:
-            location = self.dockerfile.meta_args[0].location
-            raise error.at(location, self.dockerfile.source) from error
+            raise error.at(dockerfile.meta_args[0].location, dockerfile.source) from error
 
     def run(self) -> Lowered | NeedsPins:
         target = self._target()
-        for index in sorted(self._reachable(target)):
-            if not self.missing:
-                self.states[index] = self._stage(self.dockerfile.stages[index])
-        if self.missing:
-            return NeedsPins(images=tuple(self.missing))
+        reachable = sorted(self._reachable(target))
+        if self.sources.missing:
+            return self.sources.missing
+        for index in reachable:
+            self.states[index] = self._stage(self.dockerfile.stages[index])
+        if self.sources.missing:  # sources of ADD that a variable names
+            return self.sources.missing
         state = self.states[target.index]
-        config = replace(state.config, labels={**state.config.labels, **self.options.labels})
-        steps = tuple(dict.fromkeys(vertex for index in sorted(self.states) for vertex in self.states[index].steps))
+        steps = tuple(dict.fromkeys(vertex for index in reachable for vertex in self.states[index].steps))
         return Lowered(
             target=state.edge,
-            config=config,
-            platform=self.options.platform,
+            config=replace(state.config, labels={**state.config.labels, **self.options.labels}),
+            platform=self.options.platform if self.options.platform_requested else state.image_platform,
             history=tuple(state.history),
             steps=steps,
             stages=tuple(sorted(self.states)),
@@ -106,7 +103,7 @@ class _Lowering:
             )
         return found
 
-    # Which stages and images the target rests on.
+    # Which stages and sources the target rests on.
 
     def _reachable(self, target: Stage) -> set[int]:
         found: set[int] = set()
@@ -116,154 +113,100 @@ class _Lowering:
             if index in found:
                 continue
             found.add(index)
-            stage = self.dockerfile.stages[index]
-            base = self._base_stage(stage)
-            if base is not None:
-                pending.append(base.index)
-            else:
-                self._need_base(stage)
-            for instruction in self._instructions(stage):
-                if isinstance(instruction, Copy) and instruction.from_ is not None:
-                    source = self._from(instruction.from_, stage, instruction.location)
-                    if isinstance(source, Stage):
-                        pending.append(source.index)
-                    elif source is not None:
-                        self._need(source)
+            for named in self._used(self.dockerfile.stages[index]):
+                if isinstance(named, Stage):
+                    pending.append(named.index)
+                else:
+                    self.sources.need(named)
         return found
 
-    def _base_name(self, stage: Stage) -> str:
-        name = self._expand(stage.base, stage.from_instruction)
-        if not name:
-            raise self._error(
-                f"FROM {stage.base}: the name of the base image is empty: an ARG in it has no value",
-                stage.from_instruction.location,
-                "declare the ARG before the first FROM, or give it with --build-arg",
-            )
-        return name
+    def _used(self, stage: Stage) -> Iterator[Named]:
+        """What the stage rests on, as far as it is known by now."""
+        yield self._base(stage)
+        for instruction in self._instructions(stage):
+            for text, option in _names(instruction):
+                yield self.sources.named(text, stage, instruction.location, option)
 
-    def _base_stage(self, stage: Stage) -> Stage | None:
-        name = self._base_name(stage).lower()
-        earlier = self.dockerfile.stages[: stage.index]
-        return next((known for known in reversed(earlier) if known.name == name), None)
-
-    def _need_base(self, stage: Stage) -> None:
-        name = self._base_name(stage)
-        if name != SCRATCH_NAME:
-            self._need(self._reference(name, stage.from_instruction.location, stage))
-
-    def _need(self, reference: Reference) -> None:
-        if self._image(reference) is None:
-            self.missing[ImageRequest(reference, self.options.platform)] = None
-
-    def _image(self, reference: Reference) -> PinnedImage | None:
-        return self.pins.images.get(ImageRequest(reference, self.options.platform))
-
-    def _pinned(self, reference: Reference) -> PinnedImage:
-        return self.pins.images[ImageRequest(reference, self.options.platform)]
-
-    def _from(self, text: str, stage: Stage, location: Location) -> Stage | Reference | None:
-        """What `--from` names: an earlier stage by name or number, else an image; None is `scratch`."""
-        found = self.dockerfile.stage(text, before=stage.index)
-        if found is not None:
-            return found
-        later = self.dockerfile.stage(text)
-        if later is not None:
-            which = "itself" if later.index == stage.index else "a later stage"
-            raise self._error(f"COPY --from={text}: a stage cannot copy from {which}", location)
-        if text.isascii() and text.isdecimal():
-            raise self._error(f"COPY --from={text}: there is no stage of that number before this one", location)
-        return None if text == SCRATCH_NAME else self._reference(text, location, stage)
-
-    def _reference(self, text: str, location: Location, stage: Stage) -> Reference:
-        try:
-            return Reference.parse(text)
-        except InvalidReference as error:
-            names = [known.name for known in self.dockerfile.stages[: stage.index] if known.name]
-            raise self._error(f"{error}", location, suggest(text, names)) from error
+    def _base(self, stage: Stage) -> Named:
+        """What the stage begins with: its base, or the named context that takes its place."""
+        context = self.sources.replacement(stage)
+        return self.sources.base(stage) if isinstance(context, bool) else context
 
     def _instructions(self, stage: Stage) -> tuple[Instruction, ...]:
         """What the stage does: first the triggers of its base, stage or image, if that is known by now."""
-        base, name = self._base_stage(stage), self._base_name(stage)
-        if base is not None:
-            own = tuple(item.trigger for item in base.instructions if isinstance(item, OnBuild))
-            return (*self._triggers(own, name, stage), *stage.instructions)
-        if name == SCRATCH_NAME:
+        if not isinstance(self.sources.replacement(stage), bool):
+            return ()
+        base = self.sources.base(stage)
+        triggers: tuple[str, ...] = ()
+        if isinstance(base, Stage):
+            triggers = tuple(item.trigger for item in base.instructions if isinstance(item, OnBuild))
+        elif isinstance(base, ImageRequest) and base in self.sources.pins.images:
+            triggers = self.sources.image(base).config.config.on_build
+        if not triggers:
             return stage.instructions
-        image = self._image(self._reference(name, stage.from_instruction.location, stage))
-        triggers = image.config.config.on_build if image else ()
-        return (*self._triggers(triggers, name, stage), *stage.instructions)
-
-    @staticmethod
-    def _triggers(texts: tuple[str, ...], name: str, stage: Stage) -> tuple[Instruction, ...]:
-        """The triggers as instructions that stand where FROM stands."""
+        origin = f"ONBUILD of {self.sources.base_name(stage)}"
         place = stage.from_instruction.location
-        return tuple(replace(parse_instruction(text, origin=f"ONBUILD of {name}"), location=place) for text in texts)
+        read = (replace(parse_instruction(text, origin=origin), location=place) for text in triggers)
+        return (*read, *stage.instructions)
 
     # One stage after the other.
 
     def _stage(self, stage: Stage) -> StageState:
-        self._check_platform(stage)
-        base = self._base_stage(stage)
-        if base is not None:
-            state = self.states[base.index].inherited(stage)
-        elif self._base_name(stage) == SCRATCH_NAME:
-            state = StageState.scratch(self.dockerfile, stage)
-        else:
-            state = self._from_image(stage)
-        state.no_cache = self.options.no_cache
+        state = self._begun(stage)
+        state.no_cache = self.options.no_cache or (stage.name or "") in self.options.no_cache_stages
         state.known = self.known
         instructions = self._instructions(stage)
-        state.total = sum(self._is_step(instruction) for instruction in instructions)
+        state.total = sum(isinstance(item, Run | Copy | Add | Workdir) for item in instructions)
         for instruction in instructions:
             self._dispatch(state, instruction)
         return state
 
-    @staticmethod
-    def _is_step(instruction: Instruction) -> bool:
-        return isinstance(instruction, Run | Copy | Add | Workdir)
+    def _begun(self, stage: Stage) -> StageState:
+        platform = self.sources.platform(stage) or self.options.platform
+        match self._base(stage):
+            case Stage(index=index):
+                return self.states[index].inherited(stage)
+            case ImageRequest() as request:
+                return self._from_image(stage, request)
+            case None:
+                return StageState.scratch(self.dockerfile, stage, self.options.platform)
+            case named:
+                state = StageState.scratch(self.dockerfile, stage, platform)
+                state.edge = self.sources.edge(named, stage.from_instruction.location)
+                return state
 
-    def _from_image(self, stage: Stage) -> StageState:
-        reference = self._reference(self._base_name(stage), stage.from_instruction.location, stage)
-        image = self._pinned(reference)
+    def _from_image(self, stage: Stage, request: ImageRequest) -> StageState:
+        image = self.sources.image(request)
         env = Environment.of(image.config.config.env)
         if "PATH" not in env:
             env.set("PATH", DEFAULT_PATH)
         config = replace(image.config.config, env=env.items_list(), on_build=())
-        config = replace(config, working_dir=config.working_dir or "/")
-        # An image without layers is an empty tree to BuildKit, too.
-        edge = self._image_edge(reference) if image.layers else None
-        history = list(image.config.history)
         return StageState(
             self.dockerfile,
             stage,
-            edge,
+            # An image without layers is an empty tree to BuildKit, too.
+            self.sources.edge(request, stage.from_instruction.location),
             env,
-            config,
-            history,
+            replace(config, working_dir=config.working_dir or "/"),
+            list(image.config.history),
+            platform=request.platform,
+            image_platform=image.config.platform,
             author=image.config.author,
             base_layers=len(image.layers),
         )
 
-    def _image_edge(self, reference: Reference) -> Edge:
-        if reference not in self.sources:
-            image = self._pinned(reference)
-            op = ImageSource(
-                reference=image.reference,
-                digest=image.digest,
-                platform=image.platform,
-                diff_ids=image.config.diff_ids,
-            )
-            self.sources[reference] = Edge(Vertex(op=op, description=f"FROM {image.reference}"))
-        return self.sources[reference]
-
     def _dispatch(self, state: StageState, instruction: Instruction) -> None:
         match instruction:
             case Run():
-                run(state, instruction, self.options)
-            case Copy() | Add():
-                files.copy(state, instruction, self._copy_source(state, instruction))
+                mounted = [self._edge(item.from_, state, instruction.location, "from=") for item in instruction.mounts]
+                run(state, instruction, self.options, mounted)
+            case Copy():
+                source = self._edge(instruction.from_, state, instruction.location, "COPY --from=")
+                transfer(state, instruction, source, self.sources)
+            case Add():
+                transfer(state, instruction, self.sources.context(), self.sources)
             case Workdir():
-                files.workdir(state, instruction, self.options)
+                workdir(state, instruction, self.options)
             case Arg():
                 metadata.arg(state, instruction, self.options, self.globals)
             case Env():
@@ -293,34 +236,32 @@ class _Lowering:
             case From():
                 raise state.error("FROM is no instruction of a stage", instruction.location)
 
-    def _copy_source(self, state: StageState, instruction: Copy | Add) -> Edge | None:
-        if isinstance(instruction, Add) or instruction.from_ is None:
-            return self.context
-        match self._from(instruction.from_, state.stage, instruction.location):
+    def _edge(self, text: str | None, state: StageState, location: Location, option: str) -> Edge | None:
+        """What an instruction reads files of; without a name the build context. None is an empty tree."""
+        if text is None:
+            return self.sources.context()
+        match self.sources.named(text, state.stage, location, option):
             case Stage(index=index):
                 return self.states[index].edge
-            case Reference() as reference:
-                return self._image_edge(reference) if self._pinned(reference).layers else None
             case None:
                 return None
+            case named:
+                return self.sources.edge(named, location)
 
-    def _check_platform(self, stage: Stage) -> None:
-        if stage.platform is None:
-            return
-        location = stage.from_instruction.location
-        text = self._expand(stage.platform, stage.from_instruction)
-        try:
-            wanted = Platform.parse(text)
-        except InvalidPlatform as error:
-            raise self._error(f"FROM --platform: {error}", location) from error
-        if wanted != self.options.platform:
-            raise self._error(f"not supported yet: FROM --platform={wanted} on {self.options.platform}", location)
 
-    def _expand(self, word: str, instruction: From) -> str:
-        try:
-            return expand(word, self.globals, escape=self.dockerfile.escape)
-        except ExpansionError as error:
-            raise error.at(instruction.location, self.dockerfile.source) from error
+def _names(instruction: Instruction) -> Iterator[tuple[str, str]]:
+    """The names that an instruction takes files from, each with the option that says so."""
+    if isinstance(instruction, Copy) and instruction.from_ is not None:
+        yield instruction.from_, "COPY --from="
+    elif isinstance(instruction, Run):
+        for mount in instruction.mounts:
+            if mount.from_ is not None:
+                yield mount.from_, "from="
 
-    def _error(self, message: str, location: Location, hint: str = "") -> DockerfileError:
-        return DockerfileError(message, location, self.dockerfile.source, hint)
+
+def _with_epoch(options: BuildOptions, variables: Environment) -> BuildOptions:
+    """A global `ARG SOURCE_DATE_EPOCH=` counts as the option does, which wins."""
+    text = variables.get("SOURCE_DATE_EPOCH", "")
+    if options.source_date_epoch is not None or not (text.isascii() and text.isdecimal()):
+        return options
+    return replace(options, source_date_epoch=int(text))

@@ -26,6 +26,7 @@ from ..dockerfile import (
 from ..oci import Healthcheck as HealthcheckConfig
 from .options import BuildOptions
 from .scope import Env as Environment
+from .signals import is_signal
 from .stage import StageState
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
@@ -119,6 +120,10 @@ def volume(state: StageState, instruction: Volume) -> None:
 
 def stop_signal(state: StageState, instruction: StopSignal) -> None:
     signal = state.expand(instruction.signal, instruction.location)
+    if not is_signal(signal):
+        raise state.error(
+            f'STOPSIGNAL: "{signal}" is not a signal', instruction.location, "a number or a name such as SIGTERM"
+        )
     state.config = replace(state.config, stop_signal=signal)
     state.commit(f"STOPSIGNAL {signal}")
 

@@ -13,6 +13,8 @@ class BuildOptions:
 
     platform: Platform
     build_platform: Platform
+    platform_requested: bool = False
+    """Did the caller name the platform? If not, the image says of itself what its base image says."""
     target: str = ""
     build_args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -20,12 +22,12 @@ class BuildOptions:
     """Lower the stages that the target does not need as well, so that nothing wrong in them stays unseen."""
     no_cache: bool = False
     no_cache_stages: Set[str] = frozenset()
-    """Stages, by name or number, whose steps run even where a result is known (--no-cache-filter)."""
+    """Stages, by their names in lower case, whose steps run even where a result is known (--no-cache-filter)."""
     contexts: Mapping[str, str] = field(default_factory=dict)
-    """Named contexts (--build-context): a name → `image:REFERENCE` or `local:` for a directory under that name."""
+    """Named contexts (--build-context): `docker-image://REFERENCE`, a URL, a repository, or `local:NAME` for a
+    directory that the caller has under that name. Names are in their short form (`alpine`, not `alpine:latest`)."""
     allow_insecure: bool = False
     """May a step ask for all privileges (--allow security.insecure)?"""
-    allow_host_network: bool = True
     network: NetworkMode = NetworkMode.UNSET
     hostname: str = ""
     extra_hosts: tuple[HostAddress, ...] = ()
@@ -75,10 +77,14 @@ class CommitRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinnedCommit:
-    """What a revision stands for: the commit, and the full name of the ref (the commit itself if it was one)."""
+    """What a revision stands for: the commit, and the full name of the ref (the commit itself if it was one).
+
+    `tag` is the object of an annotated tag: it counts in the place of the commit where the .git directory is kept.
+    """
 
     commit: str
     ref: str
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

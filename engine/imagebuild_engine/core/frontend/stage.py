@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 
 from ..dockerfile import Dockerfile, DockerfileError, ExpansionError, Location, Stage
 from ..dockerfile import expand as expand_word
-from ..graph import SCRATCH, Edge, Op, Origin, Vertex
-from ..oci import HistoryEntry, RunConfig
+from ..dockerfile import expand_document as expand_document_text
+from ..graph import SCRATCH, Edge, MergeOp, Op, Origin, Vertex
+from ..oci import HistoryEntry, Platform, RunConfig
 from .scope import DEFAULT_PATH, Env
 
 COMMENT = "buildkit.dockerfile.v0"
@@ -22,6 +23,10 @@ class StageState:
     env: Env
     config: RunConfig
     history: list[HistoryEntry]
+    platform: Platform
+    """That of the steps that run here."""
+    image_platform: Platform
+    """What an image made of this stage says of itself, unless the caller asks for a platform."""
     args: list[tuple[str, str | None]] = field(default_factory=list)
     """Declared ARGs in order, with the value that the declaration gave."""
     cmd_set: bool = False
@@ -35,10 +40,10 @@ class StageState:
     """All steps of the build: what does the same on the same inputs is one vertex, as in BuildKit, and runs once."""
 
     @classmethod
-    def scratch(cls, dockerfile: Dockerfile, stage: Stage) -> "StageState":
+    def scratch(cls, dockerfile: Dockerfile, stage: Stage, platform: Platform) -> "StageState":
         env = Env({"PATH": DEFAULT_PATH})
         config = RunConfig(env=env.items_list(), working_dir="/")
-        return cls(dockerfile, stage, None, env, config, [])
+        return cls(dockerfile, stage, None, env, config, [], platform, platform)
 
     def inherited(self, stage: Stage) -> "StageState":
         """The beginning of a stage built FROM this one: state and ARGs come along, its steps do not count again.
@@ -57,6 +62,8 @@ class StageState:
             env,
             replace(self.config, on_build=()),
             list(self.history),
+            self.platform,
+            self.image_platform,
             list(self.args),
             author=self.author,
             base_layers=self.base_layers,
@@ -105,6 +112,28 @@ class StageState:
         self.known[op, inputs] = vertex
         self.steps.append(vertex)
         self.edge = Edge(vertex)
+
+    def link(self, op: Op, inputs: tuple[Edge, ...], text: str, location: Location) -> None:
+        """A step that is made on nothing and laid on the stage's tree (`COPY --link`): on scratch there is no merge."""
+        below = self.edge
+        self.step(op, inputs, text, location)
+        if below is not None and self.edge is not None:
+            self.edge = self._vertex(MergeOp(count=2), (below, self.edge), f"LINK {text}")
+
+    def internal(self, op: Op, description: str, inputs: tuple[Edge, ...] = ()) -> Edge:
+        """A vertex that people do not know as a step."""
+        return self._vertex(op, inputs, f"[internal] {description}")
+
+    def _vertex(self, op: Op, inputs: tuple[Edge, ...], description: str) -> Edge:
+        vertex = self.known.setdefault((op, inputs), Vertex(op=op, inputs=inputs, description=description))
+        return Edge(vertex)
+
+    def expand_document(self, text: str, location: Location) -> str:
+        """A heredoc's body with its variables; an error gets the line."""
+        try:
+            return expand_document_text(text, self.env)
+        except ExpansionError as error:
+            raise error.at(location, self.dockerfile.source) from error
 
     def on_tree(self) -> tuple[int, tuple[Edge, ...]]:
         """The number and the edge of the stage's tree as the first input; scratch is no input."""

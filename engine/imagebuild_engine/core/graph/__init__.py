@@ -1,7 +1,8 @@
 """The build graph: vertices, edges and what each vertex does, and how an op is keyed (its CacheMap)."""
 
 from ..cache import ContentRequest
-from .cache_map import CacheMap, Dialect, InputKey, cache_map, chain_id, op_text
+from .cache_map import CacheMap, cache_map, op_text
+from .keys import Dialect, InputKey, chain_id
 from .ops import (
     ROOT_MOUNT,
     SCRATCH,

@@ -5,7 +5,7 @@ place, such as a proxy's address) is marked as no part of the key. Where its inp
 Input numbers are positions in `Vertex.inputs`; -1 means an empty tree.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from ..oci import Digest, Platform, Reference
@@ -175,6 +175,9 @@ class ExecOp:
     extra_hosts: tuple[HostAddress, ...] = ()
     ulimits: tuple[Ulimit, ...] = ()
     cgroup_parent: str = ""
+    normal_args: tuple[str, ...] | None = field(default=None, compare=False)
+    """Other arguments that surely do the same, by which the step may be found as well (core/shelltext). They follow
+    from the others and are no part of the key."""
     proxy_env: tuple[str, ...] = ()
     """Proxy settings that the step gets besides `env`. No part of the key: they differ from place to place."""
 

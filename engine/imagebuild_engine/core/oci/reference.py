@@ -78,6 +78,13 @@ class Reference:
         return f"{self.registry}/{self.repository}"
 
     @property
+    def familiar(self) -> str:
+        """As people write it: without the default registry and its `library/`."""
+        prefixes = (f"{DEFAULT_REGISTRY}/library/", f"{DEFAULT_REGISTRY}/")
+        text = str(self)
+        return next((text.removeprefix(prefix) for prefix in prefixes if text.startswith(prefix)), text)
+
+    @property
     def selector(self) -> str:
         """What a registry is asked for: the digest if there is one, else the tag."""
         return self.digest or self.tag or "latest"

@@ -1,8 +1,8 @@
-"""From a finished solve to the records that an image carries."""
+"""From a finished solve to the records that an image or a cache carries."""
 
 from collections.abc import Callable
 
-from ..cache import CacheIndex, InputKeys, LayerResult, Record, StepKeys, build_records, content_key
+from ..cache import CacheIndex, CacheResult, InputKeys, LayerTable, Record, StepKeys, build_records, content_key
 from ..graph import Edge, walk
 from ..oci import Digest
 from .solve import Solve, Solved
@@ -10,13 +10,17 @@ from .worker import R
 
 
 def solved_records(
-    solve: Solve[R], target: Edge, sources: tuple[CacheIndex, ...], result_of: Callable[[Solved[R]], LayerResult | None]
+    solve: Solve[R],
+    target: Edge,
+    sources: tuple[CacheIndex, ...],
+    result_of: Callable[[Solved[R]], CacheResult | None],
+    table: LayerTable | None = None,
 ) -> tuple[Record, ...]:
     """The records of everything the target rests on.
 
-    `result_of` says which layers of the image at hand are a vertex's result, if any. What a hit's record knew about the
-    content of its inputs is kept, though nobody hashed it this time: so a rebuild from our own cache writes the same
-    records again.
+    `result_of` says which layers of the table, or of the image at hand, are a vertex's result, if any. What a hit's
+    record knew about the content of its inputs is kept, though nobody hashed it this time: so a rebuild from our own
+    cache writes the same records again.
     """
     vertices = list(walk(target))
     positions = {vertex: number for number, vertex in enumerate(vertices)}
@@ -33,7 +37,7 @@ def solved_records(
         )
         current, *older = solved.spellings
         steps.append(StepKeys(keys=current.digests, inputs=inputs, result=result_of(solved), older=tuple(older)))
-    return build_records(steps, positions[target.vertex])
+    return build_records(steps, positions[target.vertex], table)
 
 
 def _content(solved: Solved[R], number: int, sources: tuple[CacheIndex, ...]) -> set[Digest]:

@@ -1,7 +1,8 @@
 """Build contexts: where the files come from that COPY may read, and what is in them as far as keys care."""
 
 from .directory import ContextMissing, context_directory, dereferenced
-from .git import GitCheckout, GitFailed, checkout
+from .git import GitCheckout, ResolvedRef, checkout, checkout_commit, resolve
+from .gitprogram import GitFailed
 from .tree import ContextTree
 
 __all__ = [
@@ -9,7 +10,10 @@ __all__ = [
     "ContextTree",
     "GitCheckout",
     "GitFailed",
+    "ResolvedRef",
     "checkout",
+    "checkout_commit",
     "context_directory",
     "dereferenced",
+    "resolve",
 ]

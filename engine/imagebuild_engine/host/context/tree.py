@@ -1,4 +1,4 @@
-"""What is in a build context, as keys see it: modes, links and content, but no owners and no times.
+"""What is in a build context, as keys see it: modes, links and content, but no times, and mostly no owners.
 
 A client of BuildKit zeroes owners before it sends a context, and what .dockerignore excludes is never sent
 (client/solve.go, fsutil); so it does not exist here either.
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
+from ...core.dockerfile import IgnoreMatcher
 from ...core.oci import Digest
 from ..rootfs import hash_file
 from .directory import ContextMissing
@@ -30,23 +31,30 @@ _TYPEFLAGS: dict[int, tuple[EntryKind, str]] = {
 class ContextTree:
     """A context directory, hashed once and only as far as somebody asks."""
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        excluded: Callable[[str], bool] = lambda _path: False,
-        prunable: Callable[[str], bool] = lambda _path: False,
-    ) -> None:
+    def __init__(self, root: Path, ignored: IgnoreMatcher | None = None, *, owned: bool = False) -> None:
         self.root = root
-        self._excluded = excluded
-        self._prunable = prunable
+        self.owned = owned
+        """Do owners count? Those of an archive's files do; what a client sends from its disk is root's."""
+        self.ignored = ignored
         self._described: asyncio.Task[DescribedTree] | None = None
+        self._existing: asyncio.Task[frozenset[bytes]] | None = None
 
     async def described(self) -> DescribedTree:
         """The whole context. Files are hashed in threads; the second call costs nothing."""
         if self._described is None:
             self._described = asyncio.create_task(asyncio.to_thread(self._describe))
         return await asyncio.shield(self._described)
+
+    async def existing(self) -> Callable[[bytes], bool] | None:
+        """Is there such a path in the context? None: whatever is on the disk."""
+        if self.ignored is None:
+            return None
+        if self._existing is None:
+            self._existing = asyncio.create_task(asyncio.to_thread(self._list))
+        return (await asyncio.shield(self._existing)).__contains__
+
+    def _list(self) -> frozenset[bytes]:
+        return frozenset(os.fsencode(path) for path, _ in self.paths())
 
     def paths(self) -> Iterator[tuple[str, os.stat_result]]:
         """Everything that is not excluded, parents first, names sorted. Parents of what is included are included."""
@@ -68,12 +76,19 @@ class ContextTree:
                 yield from waiting
                 waiting.clear()
                 yield path, status
-            elif is_directory and not self._prunable(path):
+            elif is_directory and self._may_hold(path):
                 waiting.append((path, status))
             else:
                 continue
             if is_directory:
                 stack.append((path, iter(self._names(path))))
+
+    def _excluded(self, path: str) -> bool:
+        return self.ignored is not None and self.ignored.matches_or_parent_matches(path)
+
+    def _may_hold(self, directory: str) -> bool:
+        """Can something in an excluded directory be included all the same?"""
+        return self.ignored is not None and self.ignored.may_reinclude_below(directory)
 
     def _names(self, folder: str) -> list[str]:
         full = self.root / folder
@@ -102,8 +117,8 @@ class ContextTree:
         device = kind in ("char", "block")
         header = entry_header(
             mode=0o777 if kind == "symlink" else stat.S_IMODE(status.st_mode),
-            uid=0,
-            gid=0,
+            uid=status.st_uid if self.owned else 0,
+            gid=status.st_gid if self.owned else 0,
             size=status.st_size if kind == "file" else 0,
             typeflag=typeflag,
             linkname=linkname,

@@ -1,7 +1,8 @@
 """Steps by chroot, where nothing may be mounted: real users and the whole tree, but no /proc and no isolation.
 
 The files that a mount would cover (resolv.conf, hosts) and the devices that nearly everything needs are put into the
-tree for the time of the step.
+tree for the time of the step. No mount of a step's own is imitated, not even by copying: what a secret leaves on the
+disk, and what a cache leaves in the layer, would be seen when it is too late. A step's host name is only in its hosts.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from pathlib import Path
 from ..rootfs import Tree
 from .environment import (
     HOSTS,
+    MOUNT_POINTS,
     RESOLV_CONF,
     environment,
     find_executable,
@@ -18,6 +20,8 @@ from .environment import (
     resolv_conf,
 )
 from .errors import ExecutorUnavailable, NotPossibleHere
+from .limits import numbered
+from .oci_mounts import SHM
 from .process import Network, Output, Process
 from .stubs import Stubs
 from .supervised import run_supervised, start_supervisor
@@ -37,6 +41,7 @@ class ChrootExecutor:
     """`grace`: seconds between SIGTERM and SIGKILL when a step is cancelled or too slow."""
 
     name = "chroot"
+    can_mount = False
 
     def __init__(self, *, grace: float = 3.0, pids_limit: int = 4096) -> None:
         self._grace = grace
@@ -47,16 +52,18 @@ class ChrootExecutor:
         return "<ChrootExecutor>"
 
     async def run(self, root: Path, process: Process, output: Output) -> int:
-        if process.network is Network.NONE:
-            raise NotPossibleHere(self.name, "a step without network (--network=none)")
+        if missing := _impossible(process):
+            raise NotPossibleHere(self.name, missing)
         try:
             tree = Tree(root)
         except OSError as error:
             raise ExecutorUnavailable(self.name, f"{root}: {error.strerror}") from error
         with tree:
             executable = find_executable(tree, process)
-            make_working_directory(tree, process)
             with Stubs(tree) as stubs:
+                for path in (RESOLV_CONF, HOSTS):
+                    stubs.note_missing(path)
+                make_working_directory(tree, process)
                 await asyncio.to_thread(_furnish, stubs, process)
                 spec = {
                     "args": list(process.args),
@@ -68,6 +75,7 @@ class ChrootExecutor:
                     "gid": process.user.gid,
                     "groups": [process.user.gid, *process.user.groups],
                     "capabilities": sorted(_CAPABILITIES),
+                    "limits": numbered(process.limits),
                     "processes": process.pids_limit or self._pids_limit,
                     "at_most": process.pids_limit or self._pids_limit,
                     "afterwards": [],
@@ -75,7 +83,21 @@ class ChrootExecutor:
                 return await run_supervised(self.name, spec, output, timeout=process.timeout, grace=self._grace)
 
 
+def _impossible(process: Process) -> str:
+    """What the process asks for that takes mounts, namespaces or cgroups, in the Dockerfile's and docker's words."""
+    asked = {
+        "RUN --mount": any(mount.destination != SHM for mount in process.mounts),
+        "another size of /dev/shm (--shm-size)": any(mount.destination == SHM for mount in process.mounts),
+        "a step with all privileges (--security=insecure)": process.insecure,
+        "a step without network (--network=none)": process.network is Network.NONE,
+        "a cgroup of the step's own (--cgroup-parent)": bool(process.cgroup_parent),
+    }
+    return " and ".join(feature for feature, wanted in asked.items() if wanted)
+
+
 def _furnish(stubs: Stubs, process: Process) -> None:
+    for path in MOUNT_POINTS:
+        stubs.mount_point(path, directory=True)
     stubs.put(RESOLV_CONF, resolv_conf())
     stubs.put(HOSTS, hosts_file(process))
     for path, major, minor in _DEVICES:

@@ -8,6 +8,8 @@ from .errors import ExecutableMissing, NotExecutable, StartFailed
 from .process import Process
 
 RESOLV_CONF, HOSTS = b"etc/resolv.conf", b"etc/hosts"
+MOUNT_POINTS = (b"proc", b"dev", b"sys")
+"""Directories that a step's tree has, whether something is mounted there or not."""
 
 _HOSTS = """\
 127.0.0.1\tlocalhost
@@ -57,12 +59,14 @@ def make_working_directory(tree: Tree, process: Process) -> None:
 def find_executable(tree: Tree, process: Process) -> str:
     """The path of the executable inside the tree. Raises StartFailed (ExecutableMissing, NotExecutable).
 
-    Looked up before anything starts: every runtime words the error differently, and none of them for users.
+    Looked up before anything starts: every runtime words the error differently, and none of them for users. What is
+    not in the tree may still be in a mount: with mounts, a name that is not found is given back as it is.
     """
     name = process.args[0] if process.args else ""
     if not name:
         raise ExecutableMissing(name)
-    if any("\0" in text for text in (*process.args, *process.env, process.cwd)):
+    targets = [mount.destination for mount in process.mounts]
+    if any("\0" in text for text in (*process.args, *process.env, process.cwd, *targets)):
         raise StartFailed(name.replace("\0", "\\0"), "its arguments or its environment have a null byte")
     if "/" in name:
         candidates, path = [posixpath.join(process.cwd, name)], None
@@ -78,6 +82,8 @@ def find_executable(tree: Tree, process: Process) -> str:
         if stat.S_ISREG(found.st_mode) and found.st_mode & 0o111:
             return candidate
         refused = "it is a directory" if stat.S_ISDIR(found.st_mode) else "permission denied (no execute bit)"
+    if process.mounts:
+        return name
     if refused is not None and path is None:
         raise NotExecutable(name, refused)
     raise ExecutableMissing(name, path)

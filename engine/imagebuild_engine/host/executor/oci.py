@@ -8,6 +8,7 @@ if the engine dies the runtime would go on.
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 import uuid
@@ -16,9 +17,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from ..rootfs import Tree
+from ..rootfs import Tree, clean
 from .environment import (
     HOSTS,
+    MOUNT_POINTS,
     RESOLV_CONF,
     environment,
     find_executable,
@@ -26,15 +28,25 @@ from .environment import (
     make_working_directory,
     resolv_conf,
 )
-from .errors import ExecutableMissing, ExecutorError, ExecutorUnavailable, NotExecutable, StartFailed
+from .errors import (
+    ExecutableMissing,
+    ExecutorError,
+    ExecutorUnavailable,
+    NotExecutable,
+    NotPossibleHere,
+    StartFailed,
+)
+from .limits import TOO_HIGH
+from .mount_points import asked_mounts
+from .oci_mounts import Spec, file_mount
 from .oci_spec import Surroundings, make_config
+from .privileges import own_privileges
 from .process import Output, Process, Stream
 from .runtime import Runtime
 from .stubs import Stubs
 from .subprocesses import uninterrupted
 from .supervised import run_supervised, start_supervisor
 
-_MOUNT_POINTS = (b"proc", b"dev", b"sys")
 _NO_LINKS = (b"proc", b"sys")
 """Runtimes refuse to mount these behind a symbolic link."""
 _LOG_LIMIT = 1 << 16
@@ -44,6 +56,7 @@ class OciExecutor:
     """`directory` holds bundles and the runtime's state. `grace`: seconds between SIGTERM and SIGKILL."""
 
     name = "oci"
+    can_mount = True
 
     def __init__(
         self,
@@ -65,27 +78,43 @@ class OciExecutor:
         return f"<OciExecutor {self._runtime.kind} {self._runtime.version}>"
 
     async def run(self, root: Path, process: Process, output: Output) -> int:
+        self._refuse_what_is_impossible(process)
         self._directory.mkdir(parents=True, exist_ok=True)
         bundle = Path(tempfile.mkdtemp(prefix="run-", dir=self._directory))
         try:
-            with Tree(root) as tree:
+            with Tree(root) as tree, Stubs(tree) as stubs:
+                targets = [clean(mount.destination) for mount in process.mounts]
+                for path in (RESOLV_CONF, HOSTS, *targets):
+                    stubs.note_missing(path)
                 # The path that was found goes to the runtime, the name as written stays argument zero where it can.
                 executable = find_executable(tree, process)
                 make_working_directory(tree, process)
-                with Stubs(tree) as stubs:
-                    for path in _MOUNT_POINTS:
-                        place = stubs.mount_point(path, directory=True)
-                        if place is None or (path in _NO_LINKS and place != path):
-                            raise StartFailed(executable, f"the image's /{path.decode()} is not a directory")
-                    name = f"imagebuild-{uuid.uuid4().hex[:16]}"
-                    self._write_bundle(bundle, name, root, process, stubs)
-                    stubs.ready()
-                    return await self._run(bundle, name, process, executable, output)
+                for path in MOUNT_POINTS:
+                    place = stubs.mount_point(path, directory=True)
+                    if place is None or (path in _NO_LINKS and place != path):
+                        raise StartFailed(executable, f"the image's /{path.decode()} is not a directory")
+                name = f"imagebuild-{uuid.uuid4().hex[:16]}"
+                mounts = (*self._files(bundle, process, stubs), *asked_mounts(process, stubs))
+                self._write_bundle(bundle, name, root, process, mounts)
+                stubs.ready()
+                return await self._run(bundle, name, process, executable, output)
         finally:
             await asyncio.to_thread(shutil.rmtree, bundle, ignore_errors=True)
 
-    def _write_bundle(self, bundle: Path, name: str, root: Path, process: Process, stubs: Stubs) -> None:
-        files = []
+    def _refuse_what_is_impossible(self, process: Process) -> None:
+        parent = process.cgroup_parent
+        if not parent:
+            return
+        if not self._surroundings.cgroups:
+            raise NotPossibleHere(self.name, "a cgroup of the step's own (--cgroup-parent)")
+        if ".slice" in parent and parent.endswith(":"):
+            raise NotPossibleHere(self.name, "a slice of systemd as --cgroup-parent (give a path)")
+        if ".." in parent.split("/") or "\0" in parent:
+            raise NotPossibleHere(self.name, f'the cgroup "{parent!r:.100}", which leads out of the builder\'s,')
+
+    def _files(self, bundle: Path, process: Process, stubs: Stubs) -> list[Spec]:
+        """Files of ours over those of the tree."""
+        mounts = []
         for file, path, content in (
             ("resolv.conf", RESOLV_CONF, resolv_conf()),
             ("hosts", HOSTS, hosts_file(process)),
@@ -95,18 +124,25 @@ class OciExecutor:
                 place = bundle / file
                 place.write_bytes(content)
                 place.chmod(0o644)
-                files.append((place, point))
+                mounts.append(file_mount(place, point))
         bundle.chmod(0o711)
+        return mounts
+
+    def _write_bundle(self, bundle: Path, name: str, root: Path, process: Process, mounts: tuple[Spec, ...]) -> None:
         config = make_config(
             process,
             env=environment(process),
             root=root,
             name=name,
-            files=tuple(files),
+            mounts=mounts,
             surroundings=self._surroundings,
             pids_limit=process.pids_limit or self._pids_limit,
+            privileges=own_privileges() if process.insecure else None,
         )
-        (bundle / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        # Secrets may be in the environment: the file is closed to others from its first byte on.
+        fd = os.open(bundle / "config.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(fd, "w", encoding="utf-8") as file:
+            json.dump(config, file)
 
     async def _run(self, bundle: Path, name: str, process: Process, executable: str, output: Output) -> int:
         log = bundle / "log.json"
@@ -124,6 +160,7 @@ class OciExecutor:
             "gid": None,
             "groups": None,
             "capabilities": None,
+            "limits": [],
             "processes": 0,
             # Where there is no cgroup to count them; the runtime's own come on top.
             "at_most": 0 if self._surroundings.cgroups else (process.pids_limit or self._pids_limit) + 16,
@@ -179,6 +216,10 @@ def _last_error(log: Path) -> str:
     return ""
 
 
+_OF_THE_MOUNTS = ("read-only file system", "not a directory", "is a directory", "too many levels of symbolic links")
+"""What a runtime says of mounts that lie in each other and do not fit."""
+
+
 def _translate(executor: str, message: str, name: str, executable: str) -> ExecutorError:
     lowered = message.lower()
     if "exec format error" in lowered:
@@ -191,6 +232,10 @@ def _translate(executor: str, message: str, name: str, executable: str) -> Execu
         return NotExecutable(name, "permission denied")
     if "argument list too long" in lowered:
         return StartFailed(name, "arguments and environment are too long")
+    if "rlimit" in lowered:
+        return NotPossibleHere(executor, TOO_HIGH)
+    if "mount" in lowered and any(text in lowered for text in _OF_THE_MOUNTS):
+        return StartFailed(name, f"a mount of the step cannot be made: {message}")
     return ExecutorUnavailable(executor, message)
 
 

@@ -1,9 +1,12 @@
 """A step as an OCI runtime configuration (runtime-spec, config.md and config-linux.md). Values in, a value out."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from .limits import as_rlimits
+from .oci_mounts import Spec, in_place, system_mounts
+from .privileges import Privileges
 from .process import Network, Process
 
 CAPABILITIES = (
@@ -41,27 +44,36 @@ def make_config(
     env: tuple[str, ...],
     root: Path,
     name: str,
-    files: tuple[tuple[Path, bytes], ...],
+    mounts: tuple[Spec, ...],
     surroundings: Surroundings,
     pids_limit: int,
+    privileges: Privileges | None = None,
 ) -> dict[str, Any]:
-    """`files` are bound read-only over paths in the tree (relative, without links)."""
+    """`mounts` come on top of those that every step has; `privileges` are for a process that is insecure."""
     user = process.user
-    linux: dict[str, Any] = {
-        "namespaces": _namespaces(process, surroundings),
-        "maskedPaths": [*_MASKED, *([] if _owns_sysfs(process, surroundings) else _OF_OTHERS)],
-        "readonlyPaths": list(_READONLY),
-    }
+    own_sysfs = _owns_sysfs(process, surroundings)
+    linux: dict[str, Any] = {"namespaces": _namespaces(process, surroundings)}
+    if privileges is None:
+        linux["maskedPaths"] = [*_MASKED, *([] if own_sysfs else _OF_OTHERS)]
+        linux["readonlyPaths"] = list(_READONLY)
+        if surroundings.seccomp is not None:
+            linux["seccomp"] = surroundings.seccomp
+    elif not surroundings.user_namespace:
+        linux["devices"] = list(privileges.devices)
     if surroundings.cgroups:
-        linux["cgroupsPath"] = f"/imagebuild/{name}"
+        linux["cgroupsPath"] = str(PurePosixPath("/", process.cgroup_parent.strip("/"), "imagebuild", name))
         linux["resources"] = {
-            "devices": _DEVICE_RULES,
+            "devices": _DEVICE_RULES if privileges is None else _ALL_DEVICES,
             "pids": {"limit": pids_limit},
         }
-    if surroundings.seccomp is not None:
-        linux["seccomp"] = surroundings.seccomp
-    capabilities = list(CAPABILITIES)
-    config: dict[str, Any] = {
+    rlimits = as_rlimits(process.limits, None if surroundings.cgroups else pids_limit)
+    usual = system_mounts(
+        fresh_proc=surroundings.fresh_proc,
+        own_sysfs=own_sysfs,
+        cgroups=surroundings.cgroups,
+        trusted=privileges is not None,
+    )
+    return {
         "ociVersion": "1.0.2",
         "process": {
             "terminal": False,
@@ -75,23 +87,27 @@ def make_config(
             "args": list(process.args),
             "env": list(env),
             "cwd": process.cwd,
-            "capabilities": {
-                "bounding": capabilities,
-                "effective": capabilities if user.uid == 0 else [],
-                "permitted": capabilities if user.uid == 0 else [],
-            },
+            "capabilities": _capabilities(process, privileges),
             "noNewPrivileges": False,
+            **({"rlimits": rlimits} if rlimits else {}),
         },
         "root": {"path": str(root), "readonly": False},
         "hostname": process.hostname,
-        "mounts": _mounts(process, surroundings, files),
+        "mounts": in_place([*usual, *mounts]),
         "linux": linux,
     }
-    if not surroundings.cgroups:
-        config["process"]["rlimits"] = [{"type": "RLIMIT_NPROC", "soft": pids_limit, "hard": pids_limit}]
-    return config
 
 
+def _capabilities(process: Process, privileges: Privileges | None) -> dict[str, list[str]]:
+    if privileges is not None:  # as BuildKit has it: also for users, who keep them by the ambient set
+        everything = list(privileges.capabilities)
+        return dict.fromkeys(("bounding", "effective", "permitted", "inheritable", "ambient"), everything)
+    capabilities = list(CAPABILITIES)
+    of_root = capabilities if process.user.uid == 0 else []
+    return {"bounding": capabilities, "effective": of_root, "permitted": of_root}
+
+
+_ALL_DEVICES = [{"allow": True, "type": kind, "access": "rwm"} for kind in ("c", "b")]
 _DEVICE_RULES = [
     {"allow": False, "access": "rwm"},
     {"allow": True, "type": "c", "access": "m"},
@@ -110,47 +126,11 @@ def _namespaces(process: Process, surroundings: Surroundings) -> list[dict[str, 
         kinds.append("pid")
     if process.network is Network.NONE:
         kinds.append("network")
+    if process.insecure and surroundings.cgroups:
+        kinds.append("cgroup")
     return [{"type": kind} for kind in kinds]
-
-
-def _mounts(
-    process: Process, surroundings: Surroundings, files: tuple[tuple[Path, bytes], ...]
-) -> list[dict[str, Any]]:
-    proc: dict[str, Any] = {"destination": "/proc", "type": "proc", "source": "proc", "options": _QUIET}
-    if not surroundings.fresh_proc:
-        proc = {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["rbind", *_QUIET]}
-    sysfs: dict[str, Any] = {"destination": "/sys", "type": "sysfs", "source": "sysfs", "options": [*_QUIET, "ro"]}
-    if not _owns_sysfs(process, surroundings):
-        sysfs = {"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", *_QUIET, "ro"]}
-    pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
-    shm = [*_QUIET, "mode=1777", "size=65536k"]
-    return [
-        proc,
-        {
-            "destination": "/dev",
-            "type": "tmpfs",
-            "source": "tmpfs",
-            "options": ["nosuid", "strictatime", "mode=755", "size=65536k"],
-        },
-        {"destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": pts},
-        {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": shm},  # noqa: S108
-        {"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": _QUIET},
-        sysfs,
-        *(
-            {
-                "destination": "/" + path.decode("utf-8", "surrogateescape"),
-                "type": "bind",
-                "source": str(source),
-                "options": ["bind", "ro", "nosuid", "noexec", "nodev"],
-            }
-            for source, path in files
-        ),
-    ]
 
 
 def _owns_sysfs(process: Process, surroundings: Surroundings) -> bool:
     """It belongs to the network namespace: whoever does not own that may not mount one."""
     return not surroundings.user_namespace or process.network is Network.NONE
-
-
-_QUIET = ["nosuid", "noexec", "nodev"]

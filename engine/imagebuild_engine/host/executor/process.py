@@ -40,6 +40,7 @@ class TmpfsMount:
 
     destination: str
     size: int = 0
+    readonly: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,10 @@ class Process:
     extra_hosts: tuple[tuple[str, str], ...] = ()
     """Pairs of name and address for /etc/hosts."""
     mounts: tuple[BindMount | TmpfsMount, ...] = ()
-    """On top of the tree, in this order. What had to be made in the tree to mount on is gone afterwards."""
+    """On top of the tree, in this order; one where the executor has a mount of its own takes that one's place.
+
+    Destinations are resolved inside the tree. What had to be made in the tree to mount on is gone afterwards.
+    """
     insecure: bool = False
     """With every privilege that the engine itself has (`RUN --security=insecure`)."""
     limits: tuple[ResourceLimit, ...] = ()
@@ -81,10 +85,13 @@ class Executor(Protocol):
 
     Cancelling the task that awaits `run` ends the step's whole process tree (SIGTERM, after a grace period SIGKILL)
     before CancelledError leaves `run`. Whatever the step left running is gone when `run` returns; nothing stays
-    mounted, and nothing that the executor put into the tree stays there.
+    mounted, and nothing that the executor put into the tree stays there, but for the empty directories /proc, /dev and
+    /sys: other builders leave them in the layer of a step that finds none, so every executor does.
     """
 
     name: str
+    can_mount: bool
+    """May a process have mounts? False: `run` refuses such ones, and nothing need be got ready for them."""
 
     async def run(self, root: Path, process: Process, output: Output) -> int:
         """The exit code; 128 + n for a process that died of signal n.

@@ -1,6 +1,11 @@
 """What an executor must put into a tree for the time of a step, and takes out again without a trace.
 
-Mount points need something to be mounted on; a chroot needs files in the places themselves. Whatever was there before
+Mount points need something to be mounted on, and what was made for that is gone afterwards as BuildKit has it
+(executor/stubs.go, recursive): of every name on the way to a mount that was missing before the step, what is an empty
+directory or an empty file after it is taken away, whoever made it. The directories `proc`, `dev` and `sys` that a
+runtime makes for its own mounts stay: they are in the layers of every other builder.
+
+A chroot needs files in the places themselves. Whatever was there before
 is moved out of the tree and back by renaming, so that it is the very same file afterwards; where the tree is a mount
 of its own (an overlay) it is copied instead, with all its metadata. Directories get their times back unless the step
 itself changed what is in them.
@@ -18,7 +23,7 @@ from types import TracebackType
 from typing import Self
 
 from ..rootfs import Kind, TooManyLinks, Tree, entry_at
-from ..rootfs.copy import copy_bytes, make_node, set_metadata
+from ..rootfs.node import copy_bytes, make_node, set_metadata
 from ..rootfs.tree import remove_at
 
 
@@ -37,6 +42,8 @@ class Stubs:
     tree: Tree
     _made: list[tuple[bytes, bool]] = field(default_factory=list)
     """Path and whether it is a directory, in the order made."""
+    _missing: list[bytes] = field(default_factory=list)
+    """Names on the way to mounts that were not there, in the order in which they go."""
     _aside: dict[bytes, bytes] = field(default_factory=dict)
     """Where it lay, and its name on the shelf."""
     _times: dict[bytes, _Times] = field(default_factory=dict)
@@ -53,17 +60,28 @@ class Stubs:
     def mount_point(self, path: bytes, *, directory: bool) -> bytes | None:
         """Makes sure that something can be mounted there; returns the place as a path without links.
 
-        None if what is there is of the wrong kind: a directory in the place of a file, or the other way round.
+        None if what is there is of the wrong kind: a directory in the place of a file, or the other way round. What was
+        made stays, unless `note_missing` has noted it.
         """
         try:
             place = self.tree.resolve(path)
             if stat.S_ISDIR(self.tree.lstat(place).st_mode) != directory:
                 return None
         except FileNotFoundError:
-            self._make(place, b"" if not directory else None)
+            self._make(place, b"" if not directory else None, stays=True)
         except (NotADirectoryError, TooManyLinks):
             return None
         return place
+
+    def note_missing(self, path: bytes) -> None:
+        """For each mount, before anything is made: what is missing on the way to it shall be missing afterwards."""
+        try:
+            place = self.tree.resolve(path)
+        except (NotADirectoryError, TooManyLinks):
+            return
+        while place and not self.tree.lexists(place):
+            self._missing.append(place)
+            place = place.rpartition(b"/")[0]
 
     def put(self, path: bytes, content: bytes, mode: int = 0o644) -> None:
         """A file in the place of whatever is there (a link is not followed), unless that is a directory."""
@@ -107,6 +125,7 @@ class Stubs:
             times.mtime_then = self.tree.lstat(path or b"/").st_mtime_ns
 
     def restore(self) -> None:
+        self._note_around_missing()
         now = {}
         for path in self._times:
             with suppress(OSError):
@@ -120,6 +139,9 @@ class Stubs:
                         os.rmdir(name, dir_fd=directory)  # stays if the step put something in it
                     else:
                         remove_at(directory, name)
+        for path in self._missing:
+            with suppress(OSError):
+                self._remove_if_empty(path)
         for path, kept in self._aside.items():
             self._put_back(path, kept)
         for path, times in self._times.items():
@@ -133,9 +155,29 @@ class Stubs:
         if self._shelf is not None:
             self._shelf.rmdir()
         self._made.clear()
+        self._missing.clear()
         self._aside.clear()
         self._times.clear()
         self._shelf = None
+
+    def _note_around_missing(self) -> None:
+        """What is taken away changes the time of the directory around it, which may be one that the step made."""
+        for path in self._missing:
+            around = path.rpartition(b"/")[0]
+            if around not in self._times:
+                self._note(around)
+                if around in self._times:
+                    self._times[around].mtime_then = self._times[around].before[1]
+
+    def _remove_if_empty(self, path: bytes) -> None:
+        if not self._is_where_it_was(path):
+            return
+        with self.tree.at(path) as (directory, name):
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            if stat.S_ISDIR(found.st_mode):
+                os.rmdir(name, dir_fd=directory)  # refused unless it is empty
+            elif found.st_size == 0:
+                os.unlink(name, dir_fd=directory)
 
     def _is_where_it_was(self, path: bytes) -> bool:
         """Not behind a link that the step made of one of its directories."""
@@ -164,21 +206,21 @@ class Stubs:
     def _note(self, directory: bytes) -> None:
         """Remember a directory's times before it is touched."""
         if directory not in self._times:
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError, NotADirectoryError):
                 found = self.tree.lstat(directory or b"/")
                 self._times[directory] = _Times((found.st_atime_ns, found.st_mtime_ns))
 
-    def _directories(self, path: bytes) -> None:
+    def _directories(self, path: bytes, *, stays: bool = False) -> None:
         parts = path.split(b"/") if path else []
         for count in range(1, len(parts) + 1):
             part = b"/".join(parts[:count])
             if not self.tree.lexists(part):
-                self._make(part, None)
+                self._make(part, None, stays=stays)
         self._note(path)
 
-    def _make(self, place: bytes, content: bytes | None, mode: int = 0o644) -> None:
+    def _make(self, place: bytes, content: bytes | None, mode: int = 0o644, *, stays: bool = False) -> None:
         """A file with that content, or (None) a directory; with the directories above it."""
-        self._directories(place.rpartition(b"/")[0])
+        self._directories(place.rpartition(b"/")[0], stays=stays)
         with self.tree.at(place) as (directory, name):
             if content is None:
                 os.mkdir(name, 0o755, dir_fd=directory)
@@ -190,7 +232,8 @@ class Stubs:
                     os.fchmod(fd, mode)
                 finally:
                     os.close(fd)
-        self._made.append((place, content is None))
+        if not stays:
+            self._made.append((place, content is None))
 
     def _move_aside(self, place: bytes) -> None:
         self._note(place.rpartition(b"/")[0])

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from .errors import ExecutorUnavailable, NotExecutable, StartFailed
+from .errors import ExecutorUnavailable, NotExecutable, NotPossibleHere, StartFailed
+from .limits import TOO_HIGH
 from .process import Output, Stream
 from .subprocesses import attend
 
@@ -209,6 +210,8 @@ def _result(executor: str, executable: str, word: bytes, output: Output) -> int:
     reason = os.strerror(number) if number else report.get("message", "")
     if what == "exec" and number:
         raise NotExecutable(executable, _EXEC_ERRORS.get(number, reason))
+    if what == "limits":
+        raise NotPossibleHere(executor, TOO_HIGH)
     if what == "cwd":
         raise StartFailed(executable, f"cannot enter its working directory: {reason}")
     raise ExecutorUnavailable(executor, f"{what}: {reason}")

@@ -13,9 +13,9 @@ ends, when the engine says so (a byte on CONTROL: "T" for SIGTERM, "K" for SIGKI
 ends). The server is the subreaper of its supervisors: should a step kill its own supervisor, the server ends the step.
 
 SPEC is JSON: args, executable, env, cwd, root (or null), uid, gid, groups (or null: stay who we are), capabilities (the
-numbers that may be had; null for all we have), processes (what RLIMIT_NPROC shall be; 0 for none), at_most (processes
-that we count ourselves, since the kernel counts none for root; 0 for no limit), afterwards (a command that takes the
-engine's place in tidying up if the engine has died).
+numbers that may be had; null for all we have), limits (number, soft, hard, as setrlimit has them), processes (what
+RLIMIT_NPROC shall be; 0 for none), at_most (processes that we count ourselves, since the kernel counts none for root; 0
+for no limit), afterwards (a command that takes the engine's place in tidying up if the engine has died).
 STATUS gets one line of JSON: {"exit": code} (with "said", a line for the log) or {"failed": what, "errno": number}. It
 ends only when nothing of the step is left.
 """
@@ -24,6 +24,7 @@ ends only when nothing of the step is left.
 # ruff: noqa: S606
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -239,6 +240,11 @@ def become(spec: dict[str, object], failed: int) -> None:
         keep_only(failed)
         if spec["processes"]:
             limit_processes(int(str(spec["processes"])))
+        what = "limits"
+        limits = spec["limits"]
+        assert isinstance(limits, list)
+        for number, soft, hard in limits:
+            limit(number, soft, hard)
         what = "capabilities"
         if isinstance(spec["capabilities"], list):
             bound_capabilities(set(spec["capabilities"]))  # reads /proc, which the step's root need not have
@@ -283,6 +289,13 @@ def limit_processes(count: int) -> None:
     except (OSError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
         resource.setrlimit(resource.RLIMIT_NPROC, (hard, hard))
+
+
+def limit(number: int, soft: int, hard: int) -> None:
+    try:
+        resource.setrlimit(number, (soft, hard))
+    except ValueError as error:  # how Python words EPERM
+        raise OSError(errno.EPERM, str(error)) from error
 
 
 class Watch:

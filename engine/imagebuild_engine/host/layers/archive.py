@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from ..rootfs import Tree
+from ..rootfs import Owner, Tree
 from .compression import CHUNK, decompressed
 from .errors import InvalidLayer, LayerTooLarge, UnsafeLayer
 from .limits import Limits
@@ -24,14 +24,22 @@ def is_archive(fd: int) -> bool:
     return False
 
 
-def unpack_archive(fd: int, tree: Tree, destination: bytes | str, limits: Limits = Limits()) -> int:  # noqa: B008
+def unpack_archive(
+    fd: int,
+    tree: Tree,
+    destination: bytes | str,
+    limits: Limits = Limits(),  # noqa: B008
+    *,
+    owner: Owner | None = None,
+) -> int:
     """Unpacks into a directory of the tree, which must exist; returns the number of entries.
 
-    Inside the archive the destination is the root: neither names nor links of it lead out. Owners are the archive's.
+    Inside the archive the destination is the root: neither names nor links of it lead out. Owners are the archive's
+    unless one is given.
     """
     directory = tree.resolve(destination)
     with Tree(tree.root / os.fsdecode(directory), tree.ownership) as below:
-        work = Unpack(below, Style.TREE, limits, whiteouts=False)
+        work = Unpack(below, Style.TREE, limits, whiteouts=False, owner=owner)
         try:
             reader = TarReader(_chunks(fd, limits), limits)
             for member in reader:

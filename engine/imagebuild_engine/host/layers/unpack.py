@@ -36,7 +36,7 @@ from errno import (
 )
 
 from ..rootfs import Owner, Ownership, Tree
-from ..rootfs.copy import replace_xattrs
+from ..rootfs.node import replace_xattrs
 from ..rootfs.owner import RECORD_XATTR
 from ..rootfs.tree import fd_path, remove_at
 from .errors import DeviceRefused, InvalidLayer, LayerTooLarge, OwnerRefused, UnsafeLayer
@@ -268,7 +268,7 @@ class Unpack:
                 self._make_directory(directory, name)
             elif kind == stat.S_IFLNK:
                 os.symlink(member.linkname, name, dir_fd=directory)
-            elif self.tree.ownership is Ownership.RECORDED:  # see rootfs.copy.make_node
+            elif self.tree.ownership is Ownership.RECORDED:  # see rootfs.node.make_node
                 os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory))
             elif kind == stat.S_IFIFO:
                 os.mkfifo(name, 0o600, dir_fd=directory)

@@ -8,12 +8,13 @@ imported by the first request, not by this package.
 from .client import RegistryClient
 from .credentials import Credentials, CredentialStore, DockerCredentials
 from .errors import Denied, InvalidResponse, NotFound, RegistryError, RegistryTimeout, Unauthorized, Unavailable
-from .image import FetchedImage, choose_manifest, fetch_image
+from .image import IMAGE_CONFIG_TYPES, FetchedImage, acceptable, choose_manifest, fetch_image, is_attestation
 from .retry import RetryPolicy
 from .transport import Timeouts, Transfer
 from .upload import PushOutcome
 
 __all__ = [
+    "IMAGE_CONFIG_TYPES",
     "CredentialStore",
     "Credentials",
     "Denied",
@@ -30,6 +31,8 @@ __all__ = [
     "Transfer",
     "Unauthorized",
     "Unavailable",
+    "acceptable",
     "choose_manifest",
     "fetch_image",
+    "is_attestation",
 ]

@@ -3,7 +3,6 @@
 import json
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 EXCERPT_BYTES = 8 << 10
 """How much of an error's body is read. Registries explain themselves in less; others may send gigabytes."""
@@ -142,9 +141,3 @@ def _explanation(body: bytes) -> tuple[str, str]:
 def _clean(text: str) -> str:
     """One line without control characters: it ends in terminals, logs and statuses."""
     return _CONTROL.sub(" ", text).strip()[:300]
-
-
-def redacted(url: str) -> str:
-    """The URL without user, password, query and fragment: signatures and tokens live there."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -23,7 +23,7 @@ MAX_NESTING = 3
 """Indexes in indexes; nobody needs more than one in another."""
 
 _ATTESTATION = "vnd.docker.reference.type"
-_CONFIG_TYPES = frozenset({MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG})
+IMAGE_CONFIG_TYPES = frozenset({MediaType.OCI_CONFIG, MediaType.DOCKER_CONFIG})
 _ARM = ("v8", "v7", "v6", "v5")
 
 
@@ -63,7 +63,7 @@ async def fetch_image(client: RegistryClient, ref: Reference, platform: Platform
         parsed = _parse(ref, data, descriptor)
     if not isinstance(parsed, Manifest):
         raise InvalidResponse(ref.registry, f"{ref} has more than {MAX_NESTING} indexes in each other")
-    if parsed.config.media_type not in _CONFIG_TYPES:
+    if parsed.config.media_type not in IMAGE_CONFIG_TYPES:
         raise InvalidResponse(ref.registry, f'{ref} is no image (its config is "{parsed.config.media_type[:100]}")')
     config_bytes = await client.blob(pinned, parsed.config, CONFIG_BYTES)
     try:
@@ -89,21 +89,22 @@ def choose_manifest(index: Index, platform: Platform) -> Descriptor | None:
 
     Attestations are no images. Where a single entry says nothing about its platform, it is the one.
     """
-    images = [entry for entry in index.manifests if not _is_attestation(entry)]
-    for acceptable in _acceptable(platform.normalized()):
+    images = [entry for entry in index.manifests if not is_attestation(entry)]
+    for served in acceptable(platform.normalized()):
         for entry in images:
-            if entry.platform and _serves(entry.platform, acceptable):
+            if entry.platform and _serves(entry.platform, served):
                 return entry
     silent = [entry for entry in images if entry.platform is None]
     return silent[0] if len(silent) == 1 else None
 
 
-def _is_attestation(entry: Descriptor) -> bool:
+def is_attestation(entry: Descriptor) -> bool:
+    """Does the entry of an index tell about another one? Then it is no image."""
     unknown = entry.platform is not None and "unknown" in (entry.platform.os, entry.platform.architecture)
     return unknown or _ATTESTATION in entry.annotations
 
 
-def _acceptable(platform: Platform) -> list[Platform]:
+def acceptable(platform: Platform) -> list[Platform]:
     """What runs on the platform, best first (containerd's rules): older variants, and arm on arm64."""
     found = [platform]
     match platform.architecture, platform.variant:
@@ -125,7 +126,7 @@ def _serves(offered: Platform, wanted: Platform) -> bool:
 
 
 def _offered(index: Index) -> str:
-    names = sorted({str(entry.platform) for entry in index.manifests if entry.platform and not _is_attestation(entry)})
+    names = sorted({str(entry.platform) for entry in index.manifests if entry.platform and not is_attestation(entry)})
     return f"it has {', '.join(names[:10])}" if names else "it names no platform"
 
 

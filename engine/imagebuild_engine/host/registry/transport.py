@@ -10,7 +10,6 @@ exception of the HTTP library does so in one place, `_translated`.
 
 import asyncio
 import random
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -18,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from ..web import Connections, Trust, is_certificate_problem, origin, redacted, trust_of
 from .authorize import TOKEN_BYTES, Authorizer, Scopes, TokenRequest
-from .connections import Connections
 from .credentials import CredentialStore
-from .endpoint import Endpoint, Trust, candidates, origin, trust_of
+from .endpoint import Endpoint, candidates
 from .errors import (
     EXCERPT_BYTES,
     InvalidResponse,
@@ -29,7 +28,6 @@ from .errors import (
     RegistryTimeout,
     Unavailable,
     error_of_status,
-    redacted,
 )
 from .retry import RetryPolicy, parse_retry_after
 
@@ -360,16 +358,8 @@ class Transport:
         except httpx.TransportError as error:
             failed = self._error(Unavailable, request, str(error) or "connection lost")
             # An unknown certificate will not be known in a minute.
-            failed.temporary = not _is_certificate(error)
+            failed.temporary = not is_certificate_problem(error)
             raise failed from error
-
-
-def _is_certificate(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _shown(request: Request) -> str:

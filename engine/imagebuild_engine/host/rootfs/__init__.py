@@ -4,12 +4,14 @@ Nothing inside a tree is trusted: names, links and link targets come from strang
 root, as if it were `/`, and never leaves it.
 """
 
-from .copy import CopyConflict, CopyError, CopyOptions, CopySourceMissing, copy, make_directory
+from .copy import CopyConflict, CopyError, CopyOptions, CopySourceMissing, copy
 from .digest import hash_file, hash_files
 from .entry import Entry, Kind
+from .make import make_directory, make_file
 from .owner import Owner, Ownership
 from .resolve import PathEscapes, TooManyLinks
 from .scan import entry_at, scan
+from .selection import Selection
 from .tree import Tree, clean
 from .users import User, UserNotFound, lookup_owner, lookup_user
 
@@ -23,6 +25,7 @@ __all__ = [
     "Owner",
     "Ownership",
     "PathEscapes",
+    "Selection",
     "TooManyLinks",
     "Tree",
     "User",
@@ -35,5 +38,6 @@ __all__ = [
     "lookup_owner",
     "lookup_user",
     "make_directory",
+    "make_file",
     "scan",
 ]

@@ -1,9 +1,16 @@
-"""COPY and WORKDIR on trees, by the rules of BuildKit's file op.
+"""COPY on trees, by the rules of BuildKit's file op (solver/llbsolver/file, tonistiigi/fsutil/copy).
 
 A source is followed if its last component is a link; links below it are copied as links. The contents of a directory
 go into the destination, anything else goes to the destination, or into it if it is (or is called, by a slash at its
-end) a directory. Directories merge, and one that existed before keeps its metadata only if it is the destination
-itself. A file never replaces a directory nor a directory a file. Sockets are left out.
+end) a directory. A file never replaces a directory nor a directory a file. Hard links within one source stay such; of a
+socket an empty file is left.
+
+Directories merge. What a directory looks like afterwards:
+
+    made on the way to the destination      0755, or --chmod's number; --chown's owner or root
+    the destination, a directory's contents as it was, or as if made on the way; the source's time
+    below it, copied                        as the source, whether it was there or not
+    below it, only leading to what is       as the source if it was not there; else it takes the source's mode
 """
 
 import os
@@ -11,13 +18,16 @@ import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 
-from .entry import TYPE_BITS, Entry, Kind
-from .owner import Owner, Ownership
-from .scan import HIDDEN_XATTRS, entry_at, open_directory
-from .tree import Tree, clean, fd_path
+from .entry import Entry, Kind
+from .node import copy_bytes, make_node, set_metadata
+from .owner import Owner
+from .scan import entry_at, open_directory
+from .selection import EVERYTHING, Matched, Selection
+from .tree import Tree, clean
 
-_SMALL = 1 << 16
+_ROOT = Owner(0, 0)
 
 
 class CopyError(Exception):
@@ -49,14 +59,36 @@ class CopyOptions:
     owner: Owner | None = None
     """Of all that is copied; None keeps the source's. Directories made on the way are root's then."""
     mode: int | None = None
-    """Of files and directories that are copied; None keeps the source's."""
+    """Of files and directories that are copied, and of directories made on the way; None keeps the source's."""
+    change_mode: Callable[[int, bool], int] | None = None
+    """In the place of `mode`: what a mode becomes, of a directory or not."""
     follow_symlink: bool = True
     directory_contents: bool = True
     """Copy what is in a source directory, rather than the directory itself."""
     create_destination: bool = True
     mtime_ns: int | None = None
-    select: Callable[[bytes, bool], bool] | None = None
-    """Given a path in the source tree and whether it is a directory: shall it be copied? For .dockerignore."""
+    selection: Selection = EVERYTHING
+
+
+class _Look(Enum):
+    """How much of the source's metadata a directory of the target takes."""
+
+    ALL = "all"
+    MODE = "mode"
+    TIME = "time"
+
+
+@dataclass(slots=True)
+class _Folder:
+    """A directory on the way through the source. `below` is its path under the top, `to` the path in the target."""
+
+    below: bytes
+    entry: Entry
+    to: bytes
+    parent: "_Folder | None"
+    matched: Matched
+    made: bool = False
+    """Is it in the target? One that is not included waits until something in it is."""
 
 
 @dataclass(slots=True)
@@ -66,6 +98,9 @@ class _Job:
     options: CopyOptions
     links: dict[tuple[int, int], bytes] = field(default_factory=dict)
     """Where the first name of a hard-linked file was copied to."""
+    dressed: list[tuple[_Look, Entry, bytes]] = field(default_factory=list)
+    """Directories that get their metadata when all is in them: filling one changes its time."""
+    on_the_way: list[bytes] = field(default_factory=list)
     copied: int = 0
 
 
@@ -89,55 +124,36 @@ def copy(source: Tree, path: bytes | str, target: Tree, destination: bytes | str
         else:
             with source.at(place) as (from_fd, from_name), target.at(where) as (to_fd, to_name):
                 _copy_leaf(job, top, (from_fd, from_name), (to_fd, to_name), where)
+        _dress(job)
     except NotADirectoryError as error:
         raise CopyConflict(clean(os.fsencode(error.filename or destination)), source_is_directory=True) from error
     return job.copied
 
 
-def make_directory(
-    tree: Tree,
-    path: bytes | str,
-    *,
-    mode: int = 0o755,
-    make_parents: bool = True,
-    owner: Owner | None = None,
-    mtime_ns: int | None = None,
-) -> None:
-    """WORKDIR's directory. Existing directories stay as they are; all made ones get the mode, owner and time.
-
-    Raises CopyConflict if something else is in the way, FileNotFoundError if a parent is missing and not to be made.
-    """
-    wanted = clean(path)
-    if not make_parents and not tree.exists(wanted.rpartition(b"/")[0]):
-        raise FileNotFoundError(2, "no such directory", os.fsdecode(wanted.rpartition(b"/")[0]))
-    try:
-        made = tree.make_directories(wanted, mode, owner or Owner(0, 0))
-    except NotADirectoryError as error:
-        raise CopyConflict(clean(os.fsencode(error.filename or path)), source_is_directory=True) from error
-    _set_times(tree, made, mtime_ns)
-
-
 def _prepare_destination(job: _Job, top: Entry, asked: bytes, destination: bytes) -> bytes:
-    """Where the top goes, as a path without links; its parents exist then."""
+    """Where the top goes, as a path without links; its parents exist then, and itself if contents go into it."""
     options, tree = job.options, job.target
-    owner = options.owner or Owner(0, 0)
     is_directory = destination.endswith((b"/", b"/.")) or not clean(destination)
     wanted = clean(destination)
     parent = wanted if is_directory else wanted.rpartition(b"/")[0]
     if options.create_destination:
-        _set_times(tree, tree.make_directories(parent, 0o755, owner), options.mtime_ns)
+        _make_on_the_way(job, parent)
     elif not tree.exists(wanted.rpartition(b"/")[0]):
         raise CopyError(f"/{os.fsdecode(wanted.rpartition(b'/')[0])}: no such directory in the destination")
     where = tree.resolve(wanted)
     found = _kind_at(tree, where)
-    into = (
-        found is not None and not options.directory_contents if top.kind is Kind.DIRECTORY else found is Kind.DIRECTORY
-    )
+    contents = top.kind is Kind.DIRECTORY and options.directory_contents
+    into = found is not None and not contents if top.kind is Kind.DIRECTORY else found is Kind.DIRECTORY
     if into:
         where = clean(where + b"/" + (asked.rpartition(b"/")[2] or b"."))
     # The destination's parent can still be missing: behind a link that leads to nowhere yet.
-    _set_times(tree, tree.make_directories(where.rpartition(b"/")[0], 0o755, owner), options.mtime_ns)
+    _make_on_the_way(job, where if contents and found is None else where.rpartition(b"/")[0])
     return where
+
+
+def _make_on_the_way(job: _Job, path: bytes) -> None:
+    mode = 0o755 if job.options.mode is None else job.options.mode & 0o777
+    job.on_the_way += job.target.make_directories(path, mode, job.options.owner or _ROOT)
 
 
 def _kind_at(tree: Tree, path: bytes) -> Kind | None:
@@ -152,46 +168,64 @@ def _copy_directory(job: _Job, top: Entry, where: bytes) -> None:
     """Depth first with a stack of our own: a context may be nested deeper than Python's stack."""
     root = job.source.open(top.path, os.O_PATH | os.O_DIRECTORY, follow=False)
     try:
-        finished: list[tuple[Entry, bytes]] = []
-        pending: list[tuple[bytes, Entry, bytes]] = [(b"", top, where)]
+        first = _Folder(b"", top, where, None, Matched(), made=True)
+        new = _make_directory(job, where)
+        job.dressed.append((_Look.ALL if new else _Look.TIME, top, where))
+        pending = [first]
         while pending:
-            below, entry, to = pending.pop()
-            if _make_copied_directory(job, to) or below:
-                finished.append((entry, to))
-            pending.extend(_copy_children(job, root, below, top.path, to))
-        for entry, to in reversed(finished):  # times last: filling a directory changes its own
-            with job.target.at(to) as (directory, name):
-                _set_metadata(job, entry, directory, name)
-            job.copied += 1
+            pending.extend(_copy_children(job, root, top.path, pending.pop()))
     finally:
         os.close(root)
 
 
-def _copy_children(job: _Job, root: int, below: bytes, top: bytes, to: bytes) -> list[tuple[bytes, Entry, bytes]]:
-    """Copies what is not a directory; returns the directories, last first."""
-    directories: list[tuple[bytes, Entry, bytes]] = []
-    from_fd = open_directory(root, below)
+def _copy_children(job: _Job, root: int, top: bytes, folder: _Folder) -> list[_Folder]:
+    """Copies what is not a directory; returns the directories to go into, last first."""
+    selection = job.options.selection
+    folders: list[_Folder] = []
+    from_fd = open_directory(root, folder.below)
+    to_fd = -1
     try:
-        names = sorted(os.fsencode(name) for name in os.listdir(from_fd))
-        to_fd = job.target.open(to, os.O_PATH | os.O_DIRECTORY, follow=False)
-        try:
-            for name in names:
-                path = b"/".join(part for part in (top, below, name) if part)
-                entry = entry_at(from_fd, name, path)
-                if job.options.select and not job.options.select(path, entry.kind is Kind.DIRECTORY):
-                    continue
-                if entry.kind is Kind.DIRECTORY:
-                    directories.append((below + b"/" + name if below else name, entry, to + b"/" + name))
-                else:
-                    _copy_leaf(job, entry, (from_fd, name), (to_fd, name), to + b"/" + name)
-        finally:
-            os.close(to_fd)
+        for name in sorted(os.fsencode(name) for name in os.listdir(from_fd)):
+            below = folder.below + b"/" + name if folder.below else name
+            path = top + b"/" + below if top else below
+            verdict = selection.of(below, path, folder.matched)
+            if not (verdict.included or verdict.descend):
+                continue
+            entry = entry_at(from_fd, name, path)
+            if entry.kind is Kind.DIRECTORY:
+                child = _Folder(below, entry, folder.to + b"/" + name, folder, verdict.matched)
+                if verdict.included:
+                    _make_folder(job, child, included=True)
+                if verdict.descend:
+                    folders.append(child)
+            elif verdict.included:
+                if to_fd < 0:
+                    _make_folder(job, folder, included=False)
+                    to_fd = job.target.open(folder.to, os.O_PATH | os.O_DIRECTORY, follow=False)
+                _copy_leaf(job, entry, (from_fd, name), (to_fd, name), folder.to + b"/" + name)
     finally:
         os.close(from_fd)
-    return directories[::-1]
+        if to_fd >= 0:
+            os.close(to_fd)
+    return folders[::-1]
 
 
-def _make_copied_directory(job: _Job, path: bytes) -> bool:
+def _make_folder(job: _Job, folder: _Folder, *, included: bool) -> None:
+    """The folder, which is included or has something in it that is, and those above it that wait for it."""
+    missing: list[_Folder] = []
+    here: _Folder | None = folder
+    while here is not None and not here.made:
+        missing.append(here)
+        here = here.parent
+    for waiting in reversed(missing):
+        new = _make_directory(job, waiting.to)
+        waiting.made = True
+        all_of_it = new or (included and waiting is folder)
+        job.dressed.append((_Look.ALL if all_of_it else _Look.MODE, waiting.entry, waiting.to))
+        job.copied += all_of_it
+
+
+def _make_directory(job: _Job, path: bytes) -> bool:
     """True if it was not there."""
     with job.target.at(path) as (directory, name):
         try:
@@ -204,16 +238,8 @@ def _make_copied_directory(job: _Job, path: bytes) -> bool:
 
 
 def _copy_leaf(job: _Job, entry: Entry, source: tuple[int, bytes], target: tuple[int, bytes], path: bytes) -> None:
-    if entry.kind is Kind.SOCKET:
-        return
     directory, name = target
-    with suppress(FileNotFoundError):
-        try:
-            os.unlink(name, dir_fd=directory)
-        except (IsADirectoryError, PermissionError):
-            if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
-                raise CopyConflict(clean(path), source_is_directory=False) from None
-            raise
+    make_room(directory, name, path)
     job.copied += 1
     if entry.nlink > 1 and entry.kind is Kind.FILE:
         first = job.links.setdefault(entry.inode, path)
@@ -226,97 +252,59 @@ def _copy_leaf(job: _Job, entry: Entry, source: tuple[int, bytes], target: tuple
             copy_bytes(source, target)
         case Kind.SYMLINK:
             os.symlink(entry.linkname, name, dir_fd=directory)
+        case Kind.SOCKET:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory))
+            entry = entry._replace(kind=Kind.FILE)
         case _:
             make_node(job.target, entry, directory, name)
-    _set_metadata(job, entry, directory, name)
+    set_metadata(job.target, _changed(entry, job.options), directory, name)
 
 
-def make_node(tree: Tree, entry: Entry, directory: int, name: bytes) -> None:
-    """A device or a fifo; where owners are only recorded, both are empty files: those can carry a record."""
-    if tree.ownership is Ownership.RECORDED:
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600, dir_fd=directory))
-    elif entry.kind is Kind.FIFO:
-        os.mkfifo(name, 0o600, dir_fd=directory)
-    else:
-        number = os.makedev(entry.devmajor, entry.devminor)
-        os.mknod(name, TYPE_BITS[entry.kind] | 0o600, number, dir_fd=directory)
-
-
-def copy_bytes(source: tuple[int, bytes], target: tuple[int, bytes]) -> None:
-    """The content of a regular file to a new one. In the kernel, and shared where the file system can."""
-    reading = os.open(source[1], os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source[0])
-    try:
-        writing = os.open(target[1], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=target[0])
+def make_room(directory: int, name: bytes, path: bytes) -> None:
+    """Takes away what stands where a file shall be. Raises CopyConflict if that is a directory."""
+    with suppress(FileNotFoundError):
         try:
-            _pump(reading, writing)
-        finally:
-            os.close(writing)
-    finally:
-        os.close(reading)
-
-
-def _pump(reading: int, writing: int) -> None:
-    first = os.read(reading, _SMALL)
-    _write_all(writing, first)
-    if len(first) < _SMALL:
-        return
-    try:
-        while os.copy_file_range(reading, writing, 1 << 30):
-            pass
-    except OSError as error:
-        if error.errno in {28, 122, 5}:  # ENOSPC, EDQUOT, EIO: no other way will do better
+            os.unlink(name, dir_fd=directory)
+        except (IsADirectoryError, PermissionError):
+            if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
+                raise CopyConflict(clean(path), source_is_directory=False) from None
             raise
-        while chunk := os.read(reading, 1 << 18):
-            _write_all(writing, chunk)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def set_metadata(tree: Tree, entry: Entry, directory: int, name: bytes) -> None:
-    """Owner, xattrs, mode and mtime as the entry says, in an order that keeps set-uid and capabilities."""
-    tree.set_owner_and_mode(
-        directory,
-        name,
-        TYPE_BITS[entry.kind] | entry.mode,
-        Owner(entry.uid, entry.gid),
-        (entry.devmajor, entry.devminor),
-    )
-    if entry.xattrs:
-        place = fd_path(directory, name)
-        for key, value in entry.xattrs:
-            with suppress(OSError):  # what the file system or our rights do not allow is left out, as BuildKit does
-                os.setxattr(place, key, value, follow_symlinks=False)
-    os.utime(name, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=directory, follow_symlinks=False)
-
-
-def replace_xattrs(directory: int, name: bytes, xattrs: tuple[tuple[str, bytes], ...]) -> None:
-    """Takes away what a file that existed before has and its new metadata do not say."""
-    place = fd_path(directory, name)
-    kept = {key for key, _ in xattrs}
-    with suppress(OSError):
-        for key in os.listxattr(place, follow_symlinks=False):
-            if key not in kept and key.startswith("user.") and not key.startswith(HIDDEN_XATTRS):
-                os.removexattr(place, key, follow_symlinks=False)
-
-
-def _set_metadata(job: _Job, entry: Entry, directory: int, name: bytes) -> None:
-    options = job.options
+def _changed(entry: Entry, options: CopyOptions) -> Entry:
+    """The source's metadata as they shall be in the target."""
     if options.owner is not None:
         entry = entry._replace(uid=options.owner.uid, gid=options.owner.gid)
-    if options.mode is not None and entry.kind is not Kind.SYMLINK:
-        entry = entry._replace(mode=options.mode)
-    if options.mtime_ns is not None:
-        entry = entry._replace(mtime_ns=options.mtime_ns)
-    set_metadata(job.target, entry, directory, name)
+    if entry.kind is not Kind.SYMLINK:
+        if options.change_mode is not None:
+            entry = entry._replace(mode=options.change_mode(entry.mode, entry.kind is Kind.DIRECTORY))
+        elif options.mode is not None:
+            entry = entry._replace(mode=options.mode)
+    return _timed(entry, options)
 
 
-def _set_times(tree: Tree, made: tuple[bytes, ...], mtime_ns: int | None) -> None:
-    if mtime_ns is None:
-        return
+def _timed(entry: Entry, options: CopyOptions) -> Entry:
+    return entry if options.mtime_ns is None else entry._replace(mtime_ns=options.mtime_ns)
+
+
+def _dress(job: _Job) -> None:
+    """Metadata of directories, the deepest first."""
+    for look, entry, path in reversed(job.dressed):
+        with job.target.at(path) as (directory, name):
+            match look:
+                case _Look.ALL:
+                    set_metadata(job.target, _changed(entry, job.options), directory, name)
+                case _Look.MODE:
+                    job.target.set_owner_and_mode(directory, name, stat.S_IFDIR | entry.mode, None)
+                case _Look.TIME:
+                    time = _timed(entry, job.options).mtime_ns
+                    os.utime(name, ns=(time, time), dir_fd=directory, follow_symlinks=False)
+    if job.options.mtime_ns is not None:
+        set_times(job.target, job.on_the_way, job.options.mtime_ns)
+
+
+def set_times(tree: Tree, made: list[bytes], mtime_ns: int) -> None:
+    """Of directories that were made, topmost first."""
     for path in reversed(made):
         with tree.at(path) as (directory, name):
             os.utime(name, ns=(mtime_ns, mtime_ns), dir_fd=directory, follow_symlinks=False)

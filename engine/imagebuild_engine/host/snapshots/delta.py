@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..layers import Change, Changes, Deleted
 from ..rootfs import Entry, Kind, Ownership, Tree
-from ..rootfs.copy import copy_bytes, make_node, replace_xattrs, set_metadata
+from ..rootfs.node import copy_bytes, make_node, replace_xattrs, set_metadata
 from ..rootfs.tree import remove_at
 
 

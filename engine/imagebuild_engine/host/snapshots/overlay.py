@@ -18,8 +18,8 @@ from pathlib import Path
 from ..layers import Applied, Changes, Limits, Style, apply
 from ..layers.styles import OPAQUE_TRUSTED, OPAQUE_USER
 from ..rootfs import Ownership, Tree, entry_at
-from ..rootfs.copy import set_metadata
 from ..rootfs.namespace import in_user_namespace
+from ..rootfs.node import set_metadata
 from .gate import Closed, Gate, GatedSource
 from .mounts import OverlayMounter
 from .overlay_changes import overlay_changes

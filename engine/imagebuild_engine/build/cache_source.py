@@ -1,0 +1,256 @@
+"""What lies at a cache source: records and the layers that they name, whatever shape they come in.
+
+    a cache        an OCI manifest whose config is a cacheconfig, or an index that lists its layers and then the config
+    an image       records in its config
+    several images an index: each image has records of its own; BuildKit reads those of all platforms, and so do we
+
+Everything here is hostile: sizes, numbers and depths are bounded, and what is broken raises ValueError.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from ..contract import CacheSource
+from ..core.cache import (
+    CONFIG_MEDIA_TYPE,
+    CacheConfig,
+    LayerTable,
+    Record,
+    decode_config,
+    decode_records,
+    is_time,
+    without_layers,
+)
+from ..core.oci import (
+    Descriptor,
+    Digest,
+    ImageConfig,
+    Index,
+    InvalidDigest,
+    Manifest,
+    MediaType,
+    Platform,
+    Reference,
+    parse_manifest,
+)
+from ..core.oci.config import MAX_BYTES as CONFIG_BYTES
+from ..core.oci.manifest import MAX_BYTES as MANIFEST_BYTES
+from ..host.content import BlobMissing, OciLayout
+from ..host.registry import IMAGE_CONFIG_TYPES, NotFound, RegistryClient, is_attestation
+from .layers import RemoteLayer, image_layers
+
+DIFF_ID = "containerd.io/uncompressed"
+CREATED = "buildkit/createdat"
+DESCRIPTION = "buildkit/description"
+"""Annotations of a cache's layers. The first is needed; the last is not written by BuildKit, but understood."""
+
+MAX_IMAGES = 100
+MAX_NESTING = 3
+"""Indexes in indexes."""
+_CACHE_CONFIG_BYTES = 16 << 20
+_READS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCache:
+    """The records of one manifest. `layers` and `made_by` (what a layer is the result of) are by place in the table."""
+
+    records: tuple[Record, ...] = ()
+    table: LayerTable = field(default_factory=LayerTable)
+    layers: Mapping[int, RemoteLayer] = field(default_factory=dict)
+    made_by: Mapping[int, str] = field(default_factory=dict)
+    platform: Platform | None = None
+    """None for a cache that is no image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundCaches:
+    """What a source had: one cache, or one for each image."""
+
+    digest: Digest
+    caches: tuple[FoundCache, ...]
+
+
+class Place(Protocol):
+    """Where manifests and blobs come from: a repository, or a directory."""
+
+    async def top(self) -> tuple[Descriptor, bytes]:
+        """What the source's name stands for now."""
+        ...
+
+    async def manifest(self, entry: Descriptor) -> bytes:
+        """A manifest or index that an index lists, verified."""
+        ...
+
+    async def blob(self, entry: Descriptor, limit: int) -> bytes:
+        """A small blob, verified."""
+        ...
+
+    def origin(self, top: Digest) -> Reference | OciLayout:
+        """What the layers found below `top` name as their origin."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPlace:
+    """A repository. Raises RegistryError."""
+
+    client: RegistryClient
+    reference: Reference
+
+    async def top(self) -> tuple[Descriptor, bytes]:
+        return await self.client.manifest(self.reference)
+
+    async def manifest(self, entry: Descriptor) -> bytes:
+        return (await self.client.manifest(self.reference.with_digest(entry.digest)))[1]
+
+    async def blob(self, entry: Descriptor, limit: int) -> bytes:
+        return await self.client.blob(self.reference, entry, limit)
+
+    def origin(self, top: Digest) -> Reference | OciLayout:
+        return self.reference.with_digest(top)
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutPlace:
+    """A directory. Raises ContentError, OSError."""
+
+    layout: OciLayout
+    tag: str = ""
+    digest: Digest | None = None
+
+    async def top(self) -> tuple[Descriptor, bytes]:
+        return await asyncio.to_thread(self._top)
+
+    def _top(self) -> tuple[Descriptor, bytes]:
+        digest = self.digest or self.layout.find(self.tag).digest
+        data = self.layout.read(digest, MANIFEST_BYTES)
+        return Descriptor(media_type=parse_manifest(data).media_type, digest=digest, size=len(data)), data
+
+    async def manifest(self, entry: Descriptor) -> bytes:
+        return await asyncio.to_thread(self.layout.read, entry.digest, MANIFEST_BYTES)
+
+    async def blob(self, entry: Descriptor, limit: int) -> bytes:
+        return await asyncio.to_thread(self.layout.read, entry.digest, limit)
+
+    def origin(self, top: Digest) -> Reference | OciLayout:
+        return self.layout
+
+
+def place_of(client: RegistryClient, source: CacheSource) -> Place:
+    """Where the source is. Raises ValueError (InvalidReference, InvalidDigest)."""
+    if source.type == "registry":
+        return RegistryPlace(client, Reference.parse(source.ref))
+    digest = Digest.parse(source.digest) if source.digest else None
+    return LayoutPlace(OciLayout(Path(source.ref)), source.tag, digest)
+
+
+async def read_caches(place: Place) -> FoundCaches:
+    """All that the source has. Raises what its place raises, and ValueError for what is broken."""
+    top, data = await place.top()
+    parsed = parse_manifest(data, top.media_type)
+    origin = place.origin(top.digest)
+    config = _cache_config(parsed)
+    if config is not None:
+        layers = parsed.layers if isinstance(parsed, Manifest) else parsed.manifests
+        decoded = decode_config(await place.blob(config, _CACHE_CONFIG_BYTES))
+        return FoundCaches(digest=top.digest, caches=(_cache(decoded, layers, origin),))
+    slots = asyncio.Semaphore(_READS)
+    manifests = await _manifests(place, parsed, slots, MAX_NESTING)
+    if len(manifests) > MAX_IMAGES:
+        raise ValueError(f"the index has {len(manifests)} images, more than {MAX_IMAGES}")
+    found = await asyncio.gather(*(_image(place, manifest, origin, slots) for manifest in manifests))
+    return FoundCaches(digest=top.digest, caches=tuple(cache for cache in found if cache is not None))
+
+
+def _cache_config(parsed: Manifest | Index) -> Descriptor | None:
+    listed = (parsed.config,) if isinstance(parsed, Manifest) else parsed.manifests
+    return next((entry for entry in reversed(listed) if entry.media_type == CONFIG_MEDIA_TYPE), None)
+
+
+def _cache(config: CacheConfig, descriptors: Sequence[Descriptor], origin: Reference | OciLayout) -> FoundCache:
+    """A blob that stands in the table more than once may be listed as often, each time with its own annotations.
+
+    A layer that is not listed, or not as one that can be unpacked, leaves its results without use; so has BuildKit it.
+    """
+    listed: defaultdict[Digest, list[Descriptor]] = defaultdict(list)
+    for descriptor in reversed(descriptors):
+        listed[descriptor.digest].append(descriptor)
+    layers: dict[int, RemoteLayer] = {}
+    made_by: dict[int, str] = {}
+    for place, blob in enumerate(config.blobs):
+        entries = listed.get(blob)
+        if not entries:
+            continue
+        descriptor = entries.pop() if len(entries) > 1 else entries[0]
+        layer = _layer(descriptor, origin)
+        if layer is not None:
+            layers[place] = layer
+            made_by[place] = descriptor.annotations.get(DESCRIPTION, "")
+    missing = frozenset(range(len(config.blobs))) - layers.keys()
+    records = without_layers(config.records, config.table, missing)
+    return FoundCache(records=records, table=config.table, layers=layers, made_by=made_by)
+
+
+def _layer(descriptor: Descriptor, origin: Reference | OciLayout) -> RemoteLayer | None:
+    if not MediaType.is_layer(descriptor.media_type):
+        return None
+    try:
+        diff_id = Digest.parse(descriptor.annotations.get(DIFF_ID))
+    except InvalidDigest:
+        return None
+    created = descriptor.annotations.get(CREATED, "")
+    return RemoteLayer(
+        descriptor=descriptor, diff_id=diff_id, origin=origin, created=created if is_time(created) else ""
+    )
+
+
+async def _manifests(place: Place, parsed: Manifest | Index, slots: asyncio.Semaphore, nesting: int) -> list[Manifest]:
+    """The manifests of an index and of those in it, each once, but for those that are told to be no images."""
+    if isinstance(parsed, Manifest):
+        return [parsed]
+    if not nesting:
+        raise ValueError(f"more than {MAX_NESTING} indexes in each other")
+    entries = {entry.digest: entry for entry in parsed.manifests if _may_be_image(entry)}
+    if len(entries) > MAX_IMAGES:
+        raise ValueError(f"the index has {len(entries)} images, more than {MAX_IMAGES}")
+
+    async def below(entry: Descriptor) -> list[Manifest]:
+        async with slots:
+            try:
+                data = await place.manifest(entry)
+            except (NotFound, BlobMissing):
+                return []  # a mirror may hold some platforms only
+        return await _manifests(place, parse_manifest(data, entry.media_type), slots, nesting - 1)
+
+    found = await asyncio.gather(*(below(entry) for entry in entries.values()))
+    return [manifest for manifests in found for manifest in manifests]
+
+
+def _may_be_image(entry: Descriptor) -> bool:
+    known = MediaType.is_manifest(entry.media_type) or MediaType.is_index(entry.media_type)
+    return known and not is_attestation(entry)
+
+
+async def _image(
+    place: Place, manifest: Manifest, origin: Reference | OciLayout, slots: asyncio.Semaphore
+) -> FoundCache | None:
+    """The image's records, perhaps none; None for an artifact that is no image."""
+    if manifest.config.media_type not in IMAGE_CONFIG_TYPES:
+        return None
+    async with slots:
+        config = ImageConfig.parse(await place.blob(manifest.config, CONFIG_BYTES))
+    layers = image_layers(origin, manifest.layers, config)
+    data = config.inline_cache
+    texts = [entry.created_by for entry in config.history if not entry.empty_layer]
+    return FoundCache(
+        records=decode_records(data, layers=len(layers)) if data is not None else (),
+        table=LayerTable.stack(len(layers)),
+        layers=dict(enumerate(layers)),
+        made_by=dict(enumerate(texts[: len(layers)])),
+        platform=config.platform,
+    )

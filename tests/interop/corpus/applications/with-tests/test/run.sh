@@ -1,0 +1,2 @@
+. lib/add.sh
+[ "$(add 1 2)" = 3 ] && echo passed

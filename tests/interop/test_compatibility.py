@@ -1,0 +1,117 @@
+"""Every case of the corpus, three ways, with each of the real builders.
+
+1. Our image is all that they need: they run no step.
+2. Their image is all that we need: we run no step and download no layer.
+3. What we build without a cache is what they build: the same files, the same config, times apart.
+
+What the checks may find in spite of that is in `corpus/exceptions.toml`, with its reason.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.interop.corpus import CASES, Case
+from tests.interop.exceptions import Check, applying, objections
+from tests.interop.schedule import Schedule
+from tests.support.image_trees import Change, tree_differences, value_differences
+from tests.support.records import unfound
+
+pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
+BUILDERS = ("dockerd", "buildkitd")
+
+
+def beside(*, refused: bool = False) -> pytest.MarkDecorator:
+    """Every builder with each of the cases that it can build, or that it cannot."""
+    pairs = [(name, case) for name in BUILDERS for case in CASES if (name in case.refused) == refused]
+    ids = [f"{name}-{case.name}" for name, case in pairs]
+    return pytest.mark.parametrize(("builder", "case"), pairs, indirect=["builder"], ids=ids)
+
+
+def accept(check: Check, builder: str, case: Case, findings: Sequence[str], log: str = "") -> None:
+    """Fails unless the findings are the ones that the exceptions tell."""
+    wrong = objections(findings, applying(check, builder, case.name))
+    assert not wrong, "\n".join([*wrong, "", "all findings:", *findings, "", log])
+
+
+@beside()
+def test_we_build_what_they_build(schedule: Schedule, builder: str, case: Case) -> None:
+    workshop, ours, theirs = schedule.workshop, schedule.ours(case), schedule.theirs(builder, case)
+    accept(
+        "same image",
+        builder,
+        case,
+        [
+            *tree_differences(workshop.tree(ours), workshop.tree(theirs)),
+            *layer_differences(workshop.changes(ours), workshop.changes(theirs)),
+            *value_differences(comparable(workshop.config(ours)), comparable(workshop.config(theirs)), ""),
+        ],
+    )
+
+
+@beside()
+def test_our_image_is_all_that_they_need(schedule: Schedule, builder: str, case: Case) -> None:
+    ours = schedule.ours(case)
+    steps = schedule.theirs_from_ours(builder, case)
+    accept("ours for them", builder, case, [f"runs {step}" for step in steps.executed], steps.log)
+    assert steps.outcomes or not own_layers(schedule.workshop.config(ours)), steps.log
+
+
+@beside()
+def test_every_step_of_their_records_is_among_ours(schedule: Schedule, builder: str, case: Case) -> None:
+    workshop, ours, theirs = schedule.workshop, schedule.ours(case), schedule.theirs(builder, case)
+    assert unfound(workshop.records(ours), workshop.records(theirs)) == []
+
+
+@beside()
+def test_their_image_is_all_that_we_need(schedule: Schedule, builder: str, case: Case) -> None:
+    theirs = schedule.theirs(builder, case)
+    built = schedule.ours_from_theirs(builder, case)
+    layers = {*schedule.workshop.layers(theirs), *schedule.workshop.layers(schedule.ours(case))}
+    downloads = {
+        access.path
+        for access in schedule.workshop.registry.requests_after(schedule.mark)
+        if access.agent == "imagebuild"
+        and (access.method, access.status) == ("GET", 200)
+        and access.path.startswith(f"/v2/{case.name}/")
+        and access.path.rpartition("/")[2] in layers
+    }
+    findings = [f"runs {step}" for step in built.executed] + [f"downloads {path}" for path in sorted(downloads)]
+    accept("theirs for us", builder, case, findings, built.log)
+    assert built.result["bytes"]["pulled"] == 0 or findings
+
+
+@beside(refused=True)
+def test_what_a_builder_cannot_build_it_refuses(schedule: Schedule, builder: str, case: Case) -> None:
+    assert schedule.refusal(builder, case)
+
+
+def layer_differences(ours: Sequence[Change], theirs: Sequence[Change]) -> list[str]:
+    """Which layer touches what. Empty layers are left out: builders count them differently."""
+    our, their = ([layer.paths for layer in layers if layer.paths] for layers in (ours, theirs))
+    if len(our) != len(their):
+        return [f"layers: {len(our)}, theirs {len(their)}"]
+    return [
+        f"layer {number}: {', '.join(sorted({*a} ^ {*b}))} not in both"
+        for number, (a, b) in enumerate(zip(our, their, strict=True))
+        if a != b
+    ]
+
+
+def comparable(config: dict[str, Any]) -> dict[str, Any]:
+    """An image's config without times, records and digests of layers, which depend on times."""
+    history = [
+        {key: value for key, value in entry.items() if key != "created"} for entry in config.get("history") or []
+    ]
+    return {
+        key: value for key, value in config.items() if key not in ("created", "moby.buildkit.cache.v0", "rootfs")
+    } | {"history": history}
+
+
+def own_layers(config: dict[str, Any]) -> bool:
+    """Whether any layer of the image was made by its own Dockerfile's steps."""
+    return any(
+        entry.get("comment") == "buildkit.dockerfile.v0" and not entry.get("empty_layer")
+        for entry in config.get("history", [])
+    )
