@@ -65,7 +65,7 @@ async def test_findings_fail_a_build_if_that_is_asked_for(tmp_path: Path) -> Non
     result, warnings = await built(tmp_path, "# check=error=true\n" + FOUND)
     assert result.failure is not None
     assert (result.failure.reason, result.failure.line) == ("DockerfileInvalid", 2)
-    assert result.failure.message == "Dockerfile:2: checks failed (error=true): StageNameCasing, UndefinedVar"
+    assert result.failure.message == "Dockerfile:2:1: checks failed (error=true): StageNameCasing, UndefinedVar"
     assert len(warnings) == 2
     result, warnings = await built(tmp_path, "# check=error=true\n" + FOUND, BUILDKIT_DOCKERFILE_CHECK="skip=all")
     assert (result.failure, warnings) == (None, [])
@@ -142,7 +142,7 @@ def test_check_tells_what_would_fail_the_build(tmp_path: Path, text: str, said: 
         assert said in error["message"]
         assert error["location"] == {"ranges": [{"start": {"line": line}, "end": {"line": line}}]}
     else:
-        assert f"error: Dockerfile:{line}: " in done.stderr
+        assert f"error: Dockerfile:{line}:" in done.stderr
         assert said in done.stderr
         assert done.stdout == ""
 
@@ -152,7 +152,7 @@ def test_check_tells_findings_beside_an_error(tmp_path: Path) -> None:
     assert done.exit_code == 10
     assert "WARNING: StageNameCasing" in done.stdout
     assert "WARNING: LegacyKeyValueFormat" in done.stdout
-    assert "error: Dockerfile:3: EXPOSE x" in done.stderr
+    assert "error: Dockerfile:3:1: EXPOSE x" in done.stderr
 
 
 @pytest.mark.parametrize("call", ["outline", "targets", "check,format=xml", "nothing", "check,x"])

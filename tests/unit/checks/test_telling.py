@@ -135,34 +135,33 @@ def test_errors_are_asked_for_by_line_or_build_argument() -> None:
     assert failure.message == (
         "checks failed (error=true): JSONArgsRecommended, MultipleInstructionsDisallowed, StageNameCasing"
     )
-    assert failure.location == Location(2, 2)
+    assert failure.location == Location(2, 2, 1)
     given = {"BUILDKIT_DOCKERFILE_CHECK": "error=1;skip=all"}
     found, dockerfile = report("FROM scratch AS A\n", build_args=given)
     assert found.failure(dockerfile.source) is None
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
+    ("option", "column", "said"),
     [
-        ("skip", 'invalid check option "skip" (skip, experimental or error)'),
-        ("skips=all", 'invalid check option "skips=all" (skip, experimental or error)'),
-        ("error=maybe", 'invalid check option "error=maybe" (true or false)'),
-        ("skip=a;error=true;experimental=b;c", ""),
-        ("skip=a;", 'invalid check option "" (skip, experimental or error)'),
+        ("skip", 9, 'invalid check option "skip" (skip, experimental or error)'),
+        ("skip=a;skips=all", 16, 'invalid check option "skips=all" (skip, experimental or error)'),
+        ("error=maybe", 15, 'invalid check option "error=maybe" (true or false)'),
+        ("skip=a;", 1, 'invalid check option "" (skip, experimental or error)'),
     ],
 )
-def test_a_wrong_option_is_an_error_with_its_place(option: str, said: str) -> None:
-    text = f"# check={option}\nFROM scratch\n"
-    dockerfile = parse_dockerfile(text.encode())
-    if not said:
-        assert check(dockerfile, facts()).violations == ()
-        return
+def test_a_wrong_option_is_an_error_with_its_place(option: str, column: int, said: str) -> None:
     with pytest.raises(DockerfileError) as caught:
-        check(dockerfile, facts())
-    assert str(caught.value) == f"Dockerfile:1: {said}"
+        report(f"# check={option}\nFROM scratch\n")
+    assert str(caught.value) == f"Dockerfile:1:{column}: {said}"
     with pytest.raises(DockerfileError) as caught:
-        check(parse_dockerfile(b"FROM scratch\n"), facts(build_args={"BUILDKIT_DOCKERFILE_CHECK": option}))
+        report("FROM scratch\n", build_args={"BUILDKIT_DOCKERFILE_CHECK": option})
     assert str(caught.value) == f"build argument BUILDKIT_DOCKERFILE_CHECK: {said}"
+
+
+def test_three_options_are_all_there_are_and_the_third_takes_the_rest() -> None:
+    found, _ = report("# check=skip=StageNameCasing;error=true;experimental=b;c\nFROM scratch AS A\n")
+    assert (found.violations, found.as_errors) == ((), True)
 
 
 def test_about_an_unknown_base_image_less_is_said() -> None:

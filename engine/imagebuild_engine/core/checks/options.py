@@ -43,7 +43,9 @@ class Options:
             name, equals, value = part.partition("=")
             name, value = name.strip(), value.strip()
             if not equals or name not in ("skip", "experimental", "error"):
-                raise DockerfileError(f'invalid check option "{_short(part)}"', hint="skip, experimental or error")
+                raise DockerfileError(
+                    f'invalid check option "{_short(part)}"', hint="skip, experimental or error", word=part
+                )
             if value == _ALL and name != "error":
                 everything.add(name)
             else:
@@ -99,7 +101,7 @@ def _names(text: str) -> frozenset[str]:
 
 def _switch(text: str) -> bool:
     if text not in (*_TRUE, *_FALSE):
-        raise DockerfileError(f'invalid check option "error={_short(text)}"', hint="true or false")
+        raise DockerfileError(f'invalid check option "error={_short(text)}"', hint="true or false", word=text)
     return text in _TRUE
 
 

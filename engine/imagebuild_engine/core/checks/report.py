@@ -29,7 +29,8 @@ class Violation:
         if self.location is None:
             return f"{title}\n{self.detail}\n"
         place = f"{source.name}:{self.location.start}"
-        return f"{title}\n{self.detail}\n{place}\n{_FRAME}\n{source.excerpt(self.location)}\n{_FRAME}\n"
+        excerpt = source.excerpt(Location(self.location.start, self.location.end))  # as in BuildKit, without column
+        return f"{title}\n{self.detail}\n{place}\n{_FRAME}\n{excerpt}\n{_FRAME}\n"
 
 
 _FRAME = "-" * 20
@@ -51,6 +52,7 @@ class Report:
             return None
         names = ", ".join(sorted({violation.rule.name for violation in self.violations}))
         first = next((violation.location for violation in self.violations if violation.location), None)
+        first = first and Location(first.start, first.end, first.column or 1)
         return DockerfileError(f"checks failed (error=true): {names}", first, source)
 
     def text(self, source: Source) -> str:

@@ -97,8 +97,8 @@ def _lines(text: str) -> list[str]:
 
 def _printable(line: str) -> str:
     """The line without what would move a terminal's cursor."""
-    line = "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
-    return line if len(line) <= _EXCERPT_WIDTH else line[:_EXCERPT_WIDTH] + "…"
+    shown = line if len(line) <= _EXCERPT_WIDTH else line[:_EXCERPT_WIDTH] + "…"
+    return "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
 
 
 def _cells(text: str) -> int:
