@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from .blanks import SPACE
 from .errors import ExpansionError
 from .shellpattern import BadShellPattern, ShellPattern, without_suffix
+from .source import printable
 
 _MAX_DEPTH = 64
 _MAX_LENGTH = 1 << 20
-_MAX_WORK = 1 << 22
+_MAX_WORK = 1 << 21
 """Characters that all patterns of one word may look at."""
 _PLAIN = re.compile(r"[^$'\"<\\`}/]+")
 _PLAIN_IN_QUOTES = re.compile(r'[^"$\\`]+')
@@ -336,7 +337,7 @@ class Lexer:
         try:
             return match(value)
         except BadShellPattern as error:
-            raise self._error(f'invalid pattern "{pattern}": {error}') from None
+            raise self._error(f'invalid pattern "{printable(pattern, 60)}": {error}') from None
 
     def _name(self) -> str:
         start = self._at

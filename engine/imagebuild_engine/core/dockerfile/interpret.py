@@ -98,8 +98,7 @@ def interpret(line: LogicalLine, escape: str) -> Instruction:
     read = _INSTRUCTIONS.get(name)
     if read is None:
         hint = suggest(statement.name, [known.upper() for known in _INSTRUCTIONS])
-        shown = statement.name if len(statement.name) <= 64 else statement.name[:64] + "…"
-        raise DockerfileError(f"unknown instruction: {shown or 'an empty one'}", hint=hint)
+        raise DockerfileError(f"unknown instruction: {statement.name or 'an empty one'}", hint=hint)
     instruction = read(
         _Line(
             flags=statement.flags,

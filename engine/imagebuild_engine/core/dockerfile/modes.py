@@ -81,7 +81,7 @@ def parse_mode(text: str) -> Mode:
     if number is not None and number <= _ALL:
         return Mode(text, number)
     if number is not None or re.match(r"[0-9]", text):
-        raise DockerfileError(f"invalid --chmod={_shown(text)}: it must be octal, between 0 and 07777", word=text)
+        raise DockerfileError(f"invalid --chmod={text}: it must be octal, between 0 and 07777", word=text)
     if len(text) > _LONGEST:
         raise DockerfileError(f"--chmod is longer than {_LONGEST} characters", word="--chmod")
     changes: list[_Change] = []
@@ -89,7 +89,7 @@ def parse_mode(text: str) -> Mode:
         match = _CLAUSE.fullmatch(clause)
         if match is None:
             raise DockerfileError(
-                f"invalid --chmod={_shown(text)}", hint="a mode is like 755, u+x or a=rX,u+w", word=text or "--chmod"
+                f"invalid --chmod={text}", hint="a mode is like 755, u+x or a=rX,u+w", word=text or "--chmod"
             )
         who = 0
         for letter in match[1]:
@@ -103,7 +103,7 @@ def octal_mode(text: str) -> int:
     """The number of an (expanded) `--chmod`, for callers that cannot apply symbolic modes."""
     mode = parse_mode(text)
     if mode.octal is None:
-        raise not_supported(f"--chmod={_shown(text)} (symbolic mode)", word=text)
+        raise not_supported(f"--chmod={text} (symbolic mode)", word=text)
     return mode.octal
 
 
@@ -150,7 +150,3 @@ def _allowed(who: int, bits: int) -> int:
 def _classes(who: int) -> int:
     """All bits of those classes that may be read."""
     return sum(0o7 << shift for shift in _SHIFT.values() if who & 0o4 << shift)
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 64 else text[:64] + "…"
