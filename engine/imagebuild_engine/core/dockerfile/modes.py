@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import DockerfileError, not_supported
+from .errors import DockerfileError
 from .scalars import parse_unsigned
 
 _ALL: Final = 0o7777
@@ -97,14 +97,6 @@ def parse_mode(text: str) -> Mode:
         for operator, permissions in _ACTION.findall(match[2]):
             changes += _changes(who, operator, permissions)
     return Mode(text, None, tuple(changes))
-
-
-def octal_mode(text: str) -> int:
-    """The number of an (expanded) `--chmod`, for callers that cannot apply symbolic modes."""
-    mode = parse_mode(text)
-    if mode.octal is None:
-        raise not_supported(f"--chmod={text} (symbolic mode)", word=text)
-    return mode.octal
 
 
 def _changes(who: int, operator: str, permissions: str) -> list[_Change]:
