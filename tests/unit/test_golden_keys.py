@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from imagebuild_engine.core.cache import CacheIndex, root_key
+from imagebuild_engine.core.frontend import Lowered
 from imagebuild_engine.core.graph import ExecOp, MergeOp, cache_map
 from imagebuild_engine.core.oci import Digest
 
