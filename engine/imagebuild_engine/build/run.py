@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from .. import __version__
 from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, CacheSourceResult, Seconds
 from ..core.dockerfile import parse_dockerfile
-from ..core.frontend import BuildOptions, Lowered, lower
+from ..core.frontend import Lowered, lower
 from ..core.graph import Vertex
 from ..core.oci import InvalidPlatform, Platform
 from ..core.solver import Executed, Hit, Solve
@@ -17,12 +17,15 @@ from .export import Exported, export
 from .failures import NotSupported, SourceFailed, failure_of
 from .imports import Imported, import_caches, remote_layers_of
 from .layers import MAIN_CONTEXT, Result, Tree
+from .options import build_options
 from .pins import Pinner
 from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
 from .remote import RemoteFiles
 from .report import step_results
+from .secrets import SecretStore
 from .settings import Settings
 from .source import fetch_source, open_context, read_dockerfile
+from .ssh_agents import SshAgents
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees
@@ -68,7 +71,8 @@ class _Build:
             async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
                 importing = asyncio.create_task(self._import(client))
                 try:
-                    return await self._run(client, surroundings, target_platform, importing)
+                    async with SshAgents(self.request.ssh, surroundings.directory) as ssh:
+                        return await self._run(client, surroundings, ssh, target_platform, importing)
                 finally:
                     importing.cancel()
                     self.executor = surroundings.used
@@ -77,6 +81,7 @@ class _Build:
         self,
         client: RegistryClient,
         surroundings: Surroundings,
+        ssh: SshAgents,
         target_platform: Platform,
         importing: "asyncio.Task[tuple[Imported, ...]]",
     ) -> BuildResult:
@@ -88,15 +93,10 @@ class _Build:
         name, text = read_dockerfile(request, source)
         dockerfile = parse_dockerfile(text, name=name)
 
-        options = BuildOptions(
-            target=request.target,
-            build_args=request.build_args,
-            labels=request.labels,
-            platform=target_platform,
-            build_platform=_platform(""),
-            no_cache=request.no_cache,
-            source_date_epoch=request.source_date_epoch,
-        )
+        options = build_options(request, platform=target_platform, build_platform=_platform(""))
+        secrets = SecretStore(request.secrets)
+        secrets.check()
+        ssh.check()
         remote = RemoteFiles(surroundings.directory / "remote", local_git=self.settings.local_git)
         pinner = Pinner(client, remote)
         for _ in range(_MAX_ONBUILD_ROUNDS):
@@ -128,6 +128,9 @@ class _Build:
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,
+            secrets=secrets,
+            ssh=ssh,
+            allow_insecure=options.allow_insecure,
         )
         with self._phase("build"):
             tree = await self._solve(lowered)
