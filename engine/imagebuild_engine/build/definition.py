@@ -6,15 +6,20 @@ from pathlib import Path
 from ..contract import BuildRequest
 from ..core.dockerfile import Dockerfile
 from ..core.frontend import BuildOptions, Lowered, lower
+from ..core.graph import HostAddress, NetworkMode, Ulimit
 from ..core.oci import InvalidPlatform, Platform
 from .failures import NotSupported, SourceFailed
 from .pins import Pinner
 
 _MAX_ONBUILD_ROUNDS = 16
+_NETWORKS = {"default": NetworkMode.UNSET, "host": NetworkMode.HOST, "none": NetworkMode.NONE}
 
 
 def build_options(request: BuildRequest) -> BuildOptions:
-    """Raises NotSupported for a platform that is none."""
+    """Some build arguments of BuildKit's own are no variables but settings (frontend/dockerui).
+
+    Raises NotSupported for a platform that is none.
+    """
     return BuildOptions(
         target=request.target,
         build_args=request.build_args,
@@ -25,6 +30,14 @@ def build_options(request: BuildRequest) -> BuildOptions:
         no_cache=request.no_cache,
         no_cache_stages=frozenset(name.lower() for name in request.no_cache_stages),
         contexts={name: f"local:{name}" if _is_directory(value) else value for name, value in request.contexts.items()},
+        allow_insecure="security.insecure" in request.allow,
+        network=_NETWORKS[request.network],
+        hostname=request.build_args.get("BUILDKIT_SANDBOX_HOSTNAME") or request.hostname,
+        cache_namespace=request.build_args.get("BUILDKIT_CACHE_MOUNT_NS", ""),
+        extra_hosts=tuple(HostAddress(host=entry.host, address=entry.address) for entry in request.extra_hosts),
+        ulimits=tuple(Ulimit(name=entry.name, soft=entry.soft, hard=entry.hard) for entry in request.ulimits),
+        cgroup_parent=request.cgroup_parent,
+        shm_size=request.shm_size,
         source_date_epoch=request.source_date_epoch,
     )
 

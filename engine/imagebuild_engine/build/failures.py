@@ -20,6 +20,8 @@ from ..host.layers import LayerError, WrongDiffId
 from ..host.registry import Denied, NotFound, RegistryError, RegistryTimeout, Unauthorized
 from ..host.rootfs import CopyError, CopySourceMissing, UserNotFound
 from ..host.snapshots import SnapshotError
+from .secrets import SecretUnreadable
+from .ssh_agents import SshUnusable
 
 _LOG_TAIL = 2048
 _OF_THE_TREE = {
@@ -64,7 +66,7 @@ class StepFailed(Exception):
 
 @dataclass
 class FileStepFailed(Exception):
-    """A COPY, ADD or WORKDIR could not be done."""
+    """A COPY, ADD or WORKDIR could not be done, or what a RUN mounts could not be got ready."""
 
     origin: Origin
     reason: Reason
@@ -178,6 +180,8 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.CONTEXT_PATH_MISSING, str(error))
         case GitFailed() | FetchFailed():
             return failure(_source_reason(error), str(error))
+        case SecretUnreadable() | SshUnusable():
+            return failure(Reason.INVALID_SPEC, str(error))
         case NotSupported():
             return failure(Reason.NOT_SUPPORTED, str(error))
         case PushFailed(__cause__=RegistryError() as cause):

@@ -21,8 +21,10 @@ from .pins import Pinner
 from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, StepStarted, View
 from .remote import RemoteFiles
 from .report import step_results
+from .secrets import SecretStore
 from .settings import Settings
 from .source import fetch_source, open_context, open_named_context, read_dockerfile
+from .ssh_agents import SshAgents
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees
@@ -65,7 +67,8 @@ class _Build:
             async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
                 importing = asyncio.create_task(self._import(client))
                 try:
-                    return await self._run(client, surroundings, importing)
+                    async with SshAgents(self.request.ssh, surroundings.directory) as ssh:
+                        return await self._run(client, surroundings, ssh, importing)
                 finally:
                     importing.cancel()
                     self.executor = surroundings.used
@@ -74,6 +77,7 @@ class _Build:
         self,
         client: RegistryClient,
         surroundings: Surroundings,
+        ssh: SshAgents,
         importing: "asyncio.Task[tuple[Imported, ...]]",
     ) -> BuildResult:
         request = self.request
@@ -85,6 +89,9 @@ class _Build:
         dockerfile = parse_dockerfile(text, name=name)
 
         options = build_options(request)
+        secrets = SecretStore(request.secrets)
+        secrets.check()
+        ssh.check()
         remote = RemoteFiles(surroundings.directory / "remote", local_git=self.settings.local_git)
         pinner = Pinner(client, remote)
         lowered = await lower_pinned(dockerfile, options, pinner)
@@ -106,13 +113,16 @@ class _Build:
             trees=trees,
             remote=remote,
             imported=self.imported,
+            platform=options.build_platform,
             base_layers={
-                (image.digest, asked.platform): remote_layers_of(image)
-                for asked, image in pinner.pins.images.items()
+                (image.digest, asked.platform): remote_layers_of(image) for asked, image in pinner.pins.images.items()
             },
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,
+            secrets=secrets,
+            ssh=ssh,
+            allow_insecure=options.allow_insecure,
         )
         with self._phase("build"):
             tree = await self._solve(lowered)

@@ -1,5 +1,6 @@
 """What this machine or pod offers a build, looked at only when a step has to run: a full hit needs none of it."""
 
+import os
 import tempfile
 from contextlib import suppress
 from errno import ENOSPC
@@ -20,6 +21,7 @@ from ..host.executor import (
 )
 from ..host.rootfs import Tree
 from ..host.snapshots import FlatSnapshotter, OverlaySnapshotter, Snapshotter
+from .cache_mounts import CacheMounts
 from .failures import StateUnusable
 
 
@@ -36,6 +38,7 @@ class Surroundings:
                 raise
             place = state or "for temporary files"
             raise StateUnusable(f"the directory {place} cannot be used: {error.strerror}") from error
+        self._state = state
 
     def __enter__(self) -> "Surroundings":
         return self
@@ -53,6 +56,20 @@ class Surroundings:
     @cached_property
     def blobs(self) -> BlobStore:
         return BlobStore(self.directory / "blobs")
+
+    @cached_property
+    def cache_mounts(self) -> CacheMounts:
+        """Below the state directory where one is given (a pod's volume), else below the user's ~/.cache.
+
+        What is in them is stored with the ids that steps have, so they are the engine's user's alone.
+        """
+        if self._state is not None:
+            return CacheMounts(self._state.resolve() / "mounts")
+        try:
+            user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        except RuntimeError:  # a user without a home: they go with the build
+            user = self.directory
+        return CacheMounts(user.resolve() / "imagebuild" / "mounts")
 
     @cached_property
     def capabilities(self) -> Capabilities:

@@ -8,7 +8,9 @@ import uuid
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+from ..contract import Reason
 from ..core.cache import BadWildcard, ChainResult, LayerResult
 from ..core.dockerfile import Location, Source
 from ..core.graph import (
@@ -24,22 +26,26 @@ from ..core.graph import (
     LocalSource,
     MergeOp,
     NetworkMode,
+    SecurityMode,
     UserByName,
     Vertex,
 )
 from ..core.oci import Descriptor, Digest, Platform
 from ..host.context import GitFailed
-from ..host.executor import Network, NotPossibleHere, Process, StartFailed, Stream
+from ..host.executor import HOSTNAME, Network, NotPossibleHere, Process, ResourceLimit, StartFailed, Stream
 from ..host.fetch import FetchFailed
 from ..host.registry import RegistryError
 from ..host.rootfs import Tree as Files
-from ..host.rootfs import UserNotFound, lookup_user
+from ..host.rootfs import User, UserNotFound, lookup_user
 from . import files
-from .failures import StepFailed, StepNotPossible, file_problem, is_full
+from .failures import FileStepFailed, StepFailed, StepNotPossible, file_problem, is_full
 from .imports import Imported
 from .layers import Context, Fetched, RemoteLayer, Result, Tree, stacked
+from .mounts import Handed, MountProblem, StepMounts, is_root, root_input
 from .progress import Notice, StepOutput, View
 from .remote import RemoteFiles
+from .secrets import Redactor, SecretStore
+from .ssh_agents import SshAgents
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees
@@ -58,11 +64,16 @@ class BuildWorker:
     trees: Trees
     remote: RemoteFiles
     imported: Sequence[Imported]
+    platform: Platform
+    """The machine's."""
     base_layers: dict[tuple[Digest, Platform], tuple[RemoteLayer, ...]]
     """The layers of each pinned base image, by its top-level digest and the platform that it was asked for."""
     view: View
     numbers: dict[Vertex, int]
     source: Source
+    secrets: SecretStore = field(default_factory=SecretStore)
+    ssh: SshAgents = field(default_factory=SshAgents)
+    allow_insecure: bool = False
     seconds: dict[Vertex, float] = field(default_factory=dict)
     lost: int = 0
     _steps: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -111,27 +122,35 @@ class BuildWorker:
             return result
 
     async def _run(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Result]) -> Result:
-        parent, origin = await self.trees.layered(inputs[0]), vertex.origin
+        origin = vertex.origin
         assert origin is not None
         executor = await asyncio.to_thread(lambda: self.surroundings.executor)
+        if op.platform != self.platform:
+            problem = (
+                f"it is for {op.platform} and would have to run here, on {self.platform}; only a cached result helps"
+            )
+            raise self._located(FileStepFailed(origin, Reason.NOT_SUPPORTED, problem))
         if executor is None:
             raise self._located(StepNotPossible(origin, self.surroundings.choice.why))
-        log = _StepLog(self.view, self.numbers[vertex])
+        if op.security is SecurityMode.INSECURE and not self.allow_insecure:
+            raise self._located(StepNotPossible(origin, "all privileges are not allowed (--allow security.insecure)"))
+        if not executor.can_mount and any(not is_root(item) for item in op.mounts):
+            why = f"RUN --mount is not possible with the {executor.name} executor"
+            raise self._located(StepNotPossible(origin, why))
+        root_of = root_input(op)
+        parent = Tree() if root_of == SCRATCH else await self.trees.layered(inputs[root_of])
         key = f"active-{uuid.uuid4().hex}"
         parent_name = await self.store.snapshot(parent)
         root = await asyncio.to_thread(self.store.snapshots.prepare, key, parent_name)
         try:
             try:
-                with Files(root, self.store.snapshots.ownership) as tree:
-                    user = lookup_user(tree, op.user)
-                process = Process(
-                    args=op.args,
-                    env=(*op.proxy_env, *op.env),
-                    cwd=op.cwd,
-                    user=user,
-                    network=Network.NONE if op.network is NetworkMode.NONE else Network.HOST,
-                )
-                code = await executor.run(root, process, log.add)
+                async with self._mounts.ready(op, inputs) as handed:
+                    log = _StepLog(self.view, self.numbers[vertex], handed.redact)
+                    with Files(root, self.store.snapshots.ownership) as tree:
+                        user = lookup_user(tree, op.user)
+                    code = await executor.run(root, _process(op, user, handed), log.add)
+            except MountProblem as error:
+                raise self._located(FileStepFailed(origin, error.reason, str(error))) from error
             except StartFailed as error:
                 raise self._located(StepFailed(origin, 127, str(error), problem=str(error))) from error
             except UserNotFound as error:
@@ -147,6 +166,11 @@ class BuildWorker:
         except BaseException:
             await asyncio.to_thread(self.store.snapshots.remove, key)
             raise
+
+    @cached_property
+    def _mounts(self) -> StepMounts:
+        caches = self.surroundings.cache_mounts
+        return StepMounts(store=self.store, trees=self.trees, secrets=self.secrets, ssh=self.ssh, caches=caches)
 
     async def _fetch(self, vertex: Vertex, source: HttpSource | GitSource) -> Fetched:
         try:
@@ -181,7 +205,8 @@ class BuildWorker:
         if not isinstance(action, CopyAction):
             await asyncio.to_thread(files.perform, action, target, None, names=names)
             return
-        async with self.trees.source(inputs[action.source_input]) as source:
+        read = Tree() if action.source_input == SCRATCH else inputs[action.source_input]
+        async with self.trees.source(read) as source:
             await asyncio.to_thread(files.perform, action, target, source, names=names)
 
     def _problem(self, vertex: Vertex, error: Exception) -> Exception:
@@ -195,16 +220,35 @@ class BuildWorker:
         return error
 
 
-class _StepLog:
-    """What a step prints: shown up to a limit, its end kept for the failure."""
+def _process(op: ExecOp, user: User, handed: Handed) -> Process:
+    """Of variables with the same name the last counts: a proxy's over an ENV's, a secret's over both (BuildKit)."""
+    return Process(
+        args=op.args,
+        env=(*op.env, *op.proxy_env, *handed.env),
+        cwd=op.cwd,
+        user=user,
+        network=Network.NONE if op.network is NetworkMode.NONE else Network.HOST,
+        hostname=op.hostname or HOSTNAME,
+        extra_hosts=tuple((entry.host, entry.address) for entry in op.extra_hosts),
+        mounts=handed.mounts,
+        insecure=op.security is SecurityMode.INSECURE,
+        limits=tuple(ResourceLimit(name=item.name, soft=item.soft, hard=item.hard) for item in op.ulimits),
+        cgroup_parent=op.cgroup_parent,
+    )
 
-    def __init__(self, view: View, number: int) -> None:
+
+class _StepLog:
+    """What a step prints: shown up to a limit and without secrets, its end kept for the failure."""
+
+    def __init__(self, view: View, number: int, redact: Redactor) -> None:
+        self._redact = redact
         self._view = view
         self._number = number
         self._room = _SHOWN_OF_A_STEP
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
 
     def add(self, _stream: Stream, line: bytes) -> None:
+        line = self._redact(line)
         text = line[:_SHOWN_OF_A_STEP].decode(errors="replace")
         self.tail.append(text[:2000])
         if self._room <= 0:

@@ -22,7 +22,7 @@ from ..contract import (
     encode_result,
     layout,
 )
-from . import cache_options, options
+from . import cache_options, options, steps
 from .contexts import named_contexts
 
 if TYPE_CHECKING:
@@ -30,19 +30,11 @@ if TYPE_CHECKING:
 
 # buildx's options that this version does not have. Each is named here so that it is refused, not ignored.
 _NOT_YET = {
-    "--add-host": True,
     "--annotation": True,
     "--attest": True,
-    "--cgroup-parent": True,
     "--load": False,
-    "--network": True,
     "--provenance": True,
     "--sbom": True,
-    "--secret": True,
-    "--shm-size": True,
-    "--ssh": True,
-    "--ulimit": True,
-    "--allow": True,
 }
 
 
@@ -55,6 +47,12 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             name, is_flag=not takes_value, hidden=True, expose_value=False, callback=refuse, help="not supported yet"
         )(command)
+    return command
+
+
+def _with_steps(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(steps.OPTIONS):
+        command = option(command)
     return command
 
 
@@ -124,6 +122,7 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--check", is_flag=True, help="Check the Dockerfile only: --call=check.")
 @click.option("--call", default="build", show_default=True, help="build, check, or check,format=json.")
+@_with_steps
 @_refused
 def build(context: str | None, **given: Any) -> None:
     """Build an image from CONTEXT: a directory, a Git URL (URL#revision:directory), or a tar archive or Dockerfile that
@@ -227,7 +226,7 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
     epoch = arguments.get("SOURCE_DATE_EPOCH") or environment.get("SOURCE_DATE_EPOCH") or ""
     if epoch and not epoch.isdecimal():
         raise click.UsageError(f'SOURCE_DATE_EPOCH must be a number of seconds, not "{epoch}"')
-    return BuildRequest(
+    request = BuildRequest(
         source=options.context(context),
         dockerfile=_dockerfile(given["file"], context),
         target=given["target"],
@@ -247,6 +246,7 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         insecure_registries=tuple(given["insecure"]),
         source_date_epoch=int(epoch) if epoch else None,
     )
+    return steps.added(request, given)
 
 
 def _dockerfile(file: str | None, context: str) -> Dockerfile:

@@ -4,7 +4,7 @@ The file is JSON with the member names below in camelCase. Unknown members are r
 operator must not be half understood.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -96,6 +96,48 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     """A directory to write an OCI image layout to."""
 
 
+class SecretSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A secret that steps may ask for: never its value, but the file or the builder's variable that holds it.
+
+    With neither, the variable named like the id.
+    """
+
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    path: str | None = None
+    env: str | None = None
+
+
+class SshForward(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """An ssh agent that steps may use: the socket of one that runs, or private key files for one of the builder's."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1)]
+    paths: tuple[str, ...]
+
+
+class HostEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A line that steps find in /etc/hosts."""
+
+    host: str
+    address: str
+
+
+UlimitName = Literal[
+    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
+    "rttime", "sigpending", "stack",
+]  # fmt: skip
+
+
+class UlimitEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A resource limit of steps, as setrlimit has it; -1 is unlimited."""
+
+    name: UlimitName
+    soft: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 63)]
+    hard: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 63)]
+
+
+Entitlement = Literal["network.host", "security.insecure"]
+
+
 class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """One build."""
 
@@ -120,3 +162,15 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     timeout_seconds: float | None = None
     insecure_registries: tuple[str, ...] = ()
     source_date_epoch: int | None = None
+    secrets: tuple[SecretSource, ...] = ()
+    ssh: tuple[SshForward, ...] = ()
+    allow: tuple[Entitlement, ...] = ()
+    """What steps may ask for beyond the usual."""
+    network: Literal["default", "host", "none"] = "default"
+    """Of steps that say nothing of it."""
+    extra_hosts: tuple[HostEntry, ...] = ()
+    shm_size: Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)] = 0
+    """Bytes of a step's /dev/shm; 0 is 64 MiB."""
+    ulimits: tuple[UlimitEntry, ...] = ()
+    cgroup_parent: str = ""
+    hostname: str = ""

@@ -2,6 +2,7 @@
 
 from .choose import Choice, ExecutorKind, SnapshotterKind, choose, make_executor
 from .chroot import ChrootExecutor
+from .companion import Companion, companion
 from .errors import (
     ExecutableMissing,
     ExecutorError,
@@ -14,17 +15,19 @@ from .errors import (
 )
 from .oci import OciExecutor
 from .probe import Capabilities, probe
-from .process import BindMount, Executor, Network, Output, Process, ResourceLimit, Stream, TmpfsMount
+from .process import HOSTNAME, BindMount, Executor, Network, Output, Process, ResourceLimit, Stream, TmpfsMount
 from .runtime import VARIABLE, Runtime
 from .supervised import forget, look_after
 from .userns import enter_user_namespace, in_own_user_namespace
 
 __all__ = [
+    "HOSTNAME",
     "VARIABLE",
     "BindMount",
     "Capabilities",
     "Choice",
     "ChrootExecutor",
+    "Companion",
     "ExecutableMissing",
     "Executor",
     "ExecutorError",
@@ -45,6 +48,7 @@ __all__ = [
     "Stream",
     "TmpfsMount",
     "choose",
+    "companion",
     "enter_user_namespace",
     "forget",
     "in_own_user_namespace",

@@ -16,6 +16,10 @@ class Network(StrEnum):
     NONE = "none"
 
 
+HOSTNAME = "buildkitsandbox"
+"""A step's own name of its host, unless it is given another; as BuildKit has it."""
+
+
 class Stream(StrEnum):
     STDOUT = "stdout"
     STDERR = "stderr"
@@ -61,7 +65,7 @@ class Process:
     cwd: str = "/"
     user: User = User()  # noqa: RUF009 (a frozen value)
     network: Network = Network.HOST
-    hostname: str = "buildkitsandbox"
+    hostname: str = HOSTNAME
     extra_hosts: tuple[tuple[str, str], ...] = ()
     """Pairs of name and address for /etc/hosts."""
     mounts: tuple[BindMount | TmpfsMount, ...] = ()
