@@ -86,7 +86,8 @@ async def _run_checks(request: BuildRequest, settings: Settings) -> Checked:
         stages: Collection[int] | None = () if request.target else None
         credentials = DockerCredentials(settings.docker_config)
         async with RegistryClient(credentials, insecure=request.insecure_registries) as client:
-            pinner = Pinner(client, RemoteFiles(surroundings.directory / "remote", local_git=settings.local_git))
+            remote = RemoteFiles(surroundings.directory / "remote", local_git=settings.local_git)
+            pinner = Pinner(client, remote)
             problem: Exception | None = None
             try:
                 lowered = await lower_pinned(dockerfile, options, pinner)

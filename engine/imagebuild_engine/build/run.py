@@ -12,7 +12,7 @@ from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve
 from ..host.registry import DockerCredentials, RegistryClient
 from .checks import report_of, warn
-from .definition import build_options, lower_pinned
+from .definition import build_options, context_directories, lower_pinned
 from .export import Exported, export
 from .failures import failure_of
 from .imports import Imported, import_caches, remote_layers_of
@@ -22,7 +22,7 @@ from .progress import BuildDone, Notice, PhaseDone, PhaseStarted, StepDone, Step
 from .remote import RemoteFiles
 from .report import step_results
 from .settings import Settings
-from .source import fetch_source, open_context, read_dockerfile
+from .source import fetch_source, open_context, open_named_context, read_dockerfile
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees
@@ -98,14 +98,17 @@ class _Build:
                 self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
         self.store = TreeStore(client=client, surroundings=surroundings)
         epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
-        trees = Trees(self.store, {MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch))
+        named = {name: open_named_context(path) for name, path in context_directories(request).items()}
+        trees = Trees(self.store, {**named, MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch))
         self.worker = BuildWorker(
             store=self.store,
             surroundings=surroundings,
             trees=trees,
             remote=remote,
             imported=self.imported,
-            base_layers={image.digest: remote_layers_of(image) for image in pinner.pins.images.values()},
+            base_layers={
+                (image.digest, asked.platform): remote_layers_of(image) for asked, image in pinner.pins.images.items()
+            },
             view=self.view,
             numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
             source=dockerfile.source,

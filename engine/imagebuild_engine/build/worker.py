@@ -27,7 +27,7 @@ from ..core.graph import (
     UserByName,
     Vertex,
 )
-from ..core.oci import Descriptor, Digest
+from ..core.oci import Descriptor, Digest, Platform
 from ..host.context import GitFailed
 from ..host.executor import Network, NotPossibleHere, Process, StartFailed, Stream
 from ..host.fetch import FetchFailed
@@ -58,8 +58,8 @@ class BuildWorker:
     trees: Trees
     remote: RemoteFiles
     imported: Sequence[Imported]
-    base_layers: dict[Digest, tuple[RemoteLayer, ...]]
-    """The layers of each pinned base image, by its top-level digest."""
+    base_layers: dict[tuple[Digest, Platform], tuple[RemoteLayer, ...]]
+    """The layers of each pinned base image, by its top-level digest and the platform that it was asked for."""
     view: View
     numbers: dict[Vertex, int]
     source: Source
@@ -92,8 +92,8 @@ class BuildWorker:
 
     async def execute(self, vertex: Vertex, inputs: Sequence[Result]) -> Result:
         match vertex.op:
-            case ImageSource(digest=digest):
-                return Tree(self.base_layers[digest])
+            case ImageSource(digest=digest, platform=platform):
+                return Tree(self.base_layers[digest, platform])
             case LocalSource(name=name):
                 return Context(name)
             case HttpSource() | GitSource() as op:

@@ -59,16 +59,19 @@ FRAGMENTS = st.sampled_from(
         *(" ", "  ", "\t", " ", "  ", " #", "  # c", "# c\n", "\n\n"),
     ]
 )
-# Functions could call themselves for ever.
-FUNCTION = re.compile(r"\(\s*\)")
+# Functions could call themselves for ever; the number of a process is another one each time.
+UNFIT = re.compile(r"\(\s*\)|\$\$")
 
 
 def same(shell: tuple[str, ...], one: str, other: str) -> None:
-    assert behaviour(shell, one) == behaviour(shell, other), (one, other)
+    if behaviour(shell, one) != behaviour(shell, other):
+        # The parts of a pipeline may race for a file: then a text does now this, now that.
+        found = [{behaviour(shell, text) for _ in range(10)} for text in (one, other)]
+        assert found[0] & found[1], (one, other, found)
 
 
 @JUDGES
-@settings(max_examples=30)
+@settings(max_examples=25, deadline=None)
 @given(seed=SEEDS)
 def test_a_script_and_its_normal_form_do_the_same(shell: tuple[str, ...], seed: int) -> None:
     text = script(seed).text
@@ -77,7 +80,7 @@ def test_a_script_and_its_normal_form_do_the_same(shell: tuple[str, ...], seed: 
 
 
 @JUDGES
-@settings(max_examples=60)
+@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, data=st.data())
 def test_a_mutation_that_changes_what_is_done_changes_the_normal_form(
     shell: tuple[str, ...], seed: int, data: st.DataObject
@@ -92,10 +95,10 @@ def test_a_mutation_that_changes_what_is_done_changes_the_normal_form(
 
 
 @JUDGES
-@settings(max_examples=150)
+@settings(max_examples=100, deadline=None)
 @given(pieces=st.lists(FRAGMENTS, max_size=14))
 def test_nonsense_and_its_normal_form_do_the_same(shell: tuple[str, ...], pieces: list[str]) -> None:
     text = "".join(pieces)
     normal = normalize(text)
-    if normal is not None and normal != text and not FUNCTION.search(text):
+    if normal is not None and normal != text and not UNFIT.search(text):
         same(shell, text, normal)

@@ -142,10 +142,9 @@ class Lexer:
         if raw == "(":
             if self.text.startswith("(", self.at):
                 raise Doubt("arithmetic, or a subshell in a subshell")
-            # A function; else a pattern or a list of bash's, in which blanks count.
             function = self.text.startswith(")", self.at) and _NAME_BEFORE_PARENTHESES.fullmatch(previous.raw)
             if previous.kind is Kind.WORD and not function:
-                raise Doubt("a parenthesis within a word")
+                raise Doubt("a pattern or a list of bash's, in which blanks may count")
         if raw in ("<<", "<<-"):
             delimiter = _DELIMITER.match(self.text, self.at)
             if depth or delimiter is None:

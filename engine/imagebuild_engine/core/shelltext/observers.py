@@ -33,25 +33,10 @@ _QUOTING = str.maketrans("", "", "'\"\\")
 
 # These change how the lines after them are read, or run text that may.
 _CHANGES_READING = frozenset(
-    [
-        ".",
-        "alias",
-        "bind",
-        "builtin",
-        "complete",
-        "compopt",
-        "coproc",
-        "emulate",
-        "enable",
-        "eval",
-        "mapfile",
-        "readarray",
-        "setopt",
-        "shopt",
-        "source",
-        "trap",
-        "unalias",
-    ]
+    {
+        *(".", "alias", "bind", "builtin", "complete", "compopt", "coproc", "emulate", "enable", "eval", "mapfile"),
+        *("readarray", "setopt", "shopt", "source", "trap", "unalias"),
+    }
 )
 # A command can stand behind these; behind an operator and at the start of a line it can anyway.
 _BEFORE_COMMANDS = frozenset(["!", "{", "if", "then", "else", "elif", "while", "until", "do", "time", "command"])
