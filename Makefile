@@ -8,7 +8,7 @@ TOOLS := $(PYTHON) tests/cluster/tools.py
 CLUSTER := $(PYTHON) -m tests.cluster
 DEMO := $(BIN)/python -m demo
 
-.PHONY: help install lock demo test unit integration interop e2e lint image bench cluster-up cluster-down clean
+.PHONY: help install lock demo test unit fuzz integration interop e2e lint image bench cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ lint: install ## ruff, mypy --strict, import contracts
 
 unit: install ## fast tests, no root needed
 	$(PYTEST) -m "not root" tests/unit tests/cluster tests/conformance
+
+fuzz: install ## 200,000 hostile Dockerfiles for the reader; FUZZ="--inputs 1000000 --seed 7", or --replay SEED:NUMBER
+	$(BIN)/python -m tests.support.fuzzing $(FUZZ)
 
 integration: install ## real mounts, processes and a registry on loopback (root)
 	@$(TOOLS) packages build cluster images

@@ -207,6 +207,8 @@ async def test_what_is_excluded_is_left_out_and_exceptions_bring_their_parents(t
     assert context(tmp_path, "b") == ["a", "a/x", "z"]
     found = context(tmp_path, "b", "!b/c/d/keep")
     assert found == ["a", "a/x", "b", "b/c", "b/c/d", "b/c/d/keep", "z"]
+    odd = context(tmp_path, "b*/**/*", "!b*")  # asked of a path alone, the second would bring all of b back
+    assert odd == ["a", "a/x", "b", "z"]
     exists = await ContextTree(tmp_path, IgnorePatterns.of(("b", "!**/keep")).matcher).existing()
     assert exists is not None
     assert [exists(path) for path in (b"b/c/d", b"b/c/e", b"b/z", b"z")] == [True, False, False, True]

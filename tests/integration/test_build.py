@@ -258,3 +258,24 @@ def test_options_that_are_not_there_yet_are_refused_by_name(workshop: Workshop, 
     done = workshop.run("build", *arguments, str(workshop.context))
     assert done.returncode in (2, 19)
     assert "not supported yet" in done.stderr
+
+
+def test_a_step_whose_comments_and_blanks_changed_is_a_hit_with_the_same_layers(workshop: Workshop) -> None:
+    def write(first: str, second: str) -> None:
+        workshop.write("Dockerfile", f"FROM {workshop.base}\nRUN {first}\nRUN {second}\n")
+
+    write("echo  'a  #' > /a &&   echo b # one", "cat  /a > /b")
+    first = workshop.build()
+    write("echo 'a  #'   > /a && \\\n      echo b # another, it's new", "cat /a > /b # new")
+    second = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    assert set(second.outcomes.values()) == {"hit"}
+    assert second.result["bytes"]["pulled"] == 0
+    assert manifest(workshop, "app:2")["layers"] == manifest(workshop, "app:1")["layers"]
+    assert second.digest != first.digest  # its history shows the Dockerfile as it is now, and its records the new text
+    third = workshop.build("--cache-from", workshop.ref("app:2"), tag="app:3")
+    assert third.digest == second.digest
+    write("echo  'a  #' > /a &&   echo b # one", "cat  /a > /b")
+    assert workshop.build("--cache-from", workshop.ref("app:2"), tag="app:4").digest == first.digest
+    write("echo 'a #' > /a && echo b", "cat /a > /b")
+    changed = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:5")
+    assert set(changed.outcomes.values()) == {"miss"}

@@ -1,18 +1,16 @@
 """CONTEXT as people give it: archives and Dockerfiles from files, URLs and standard input."""
 
 import gzip
-import json
 import os
 import subprocess
-import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.support.program import PROGRAM, environment
 from tests.support.root import needs_root
+from tests.support.scratch_builds import Bench
 from tests.support.tars import directory, file, tar
 from tests.support.web import Answer, Web, web_server
 
@@ -28,34 +26,6 @@ ARCHIVE = tar(
     ]
 )
 FILES = {"d": (3, 4, 0o755), "d/f": (3, 4, 0o640)}
-
-
-@dataclass
-class Bench:
-    folder: Path
-
-    def build(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
-        command = [PROGRAM, "build", "--progress", "plain", "--output", f"type=oci,dest={self.folder}/out,tar=false"]
-        done = subprocess.run(
-            [*command, *arguments],
-            input=stdin,
-            env=environment("/nonexistent", self.folder),
-            capture_output=True,
-            check=False,
-            timeout=60,
-        )
-        log = done.stderr.decode(errors="replace")
-        assert done.returncode == code, log
-        assert "Traceback" not in log
-        return log
-
-    def files(self) -> dict[str, tuple[int, int, int]]:
-        """Owner and mode of what is in the built image's only layer."""
-        blobs = self.folder / "out/blobs/sha256"
-        manifest = json.loads((self.folder / "out/index.json").read_bytes())["manifests"][0]
-        layers = json.loads((blobs / manifest["digest"][7:]).read_bytes())["layers"]
-        with tarfile.open(blobs / layers[0]["digest"][7:]) as layer:
-            return {member.name.rstrip("/"): (member.uid, member.gid, member.mode) for member in layer}
 
 
 @pytest.fixture

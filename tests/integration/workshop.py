@@ -35,10 +35,16 @@ class Workshop:
         target.write_text(text)
         target.chmod(mode)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [PROGRAM, *arguments]
+    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=120, errors="replace"
+            [PROGRAM, *arguments],
+            cwd=cwd,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            errors="replace",
         )
 
     @property

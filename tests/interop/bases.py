@@ -42,6 +42,7 @@ _CONFIGS = {
     "configured": _CONFIGURED,
     "onbuild": replace(_PLAIN, on_build=_TRIGGERS),
     "multi": _PLAIN,
+    "bare": _PLAIN,
     "tools": RunConfig(),
 }
 NAMES = tuple(_CONFIGS)
@@ -76,9 +77,10 @@ def _tools() -> bytes:
 _NET_BIND = "\x01\x00\x00\x02\x00\x04" + "\x00" * 14
 
 
-def _salt(text: str) -> bytes:
-    """A layer that no other case has."""
-    return tar([directory("etc", mode=0o755), file("etc/case", f"{text}\n")])
+def _salt(name: str, text: str) -> bytes:
+    """A layer that no other case has. All but `bare` have the folders on which a container's file systems lie."""
+    folders = ["etc"] if name in ("bare", "tools") else ["etc", "dev", "proc", "sys", "run", "var"]
+    return tar([*(directory(folder, mode=0o755) for folder in folders), file("etc/case", f"{text}\n")])
 
 
 def push_base(host: str, name: str, case: str) -> str:
@@ -92,7 +94,10 @@ async def _push(reference: Reference, name: str, case: str) -> None:
     async with RegistryClient() as client:
 
         async def push(platform: Platform) -> Descriptor:
-            layers = [_tools() if name == "tools" else _busybox(), _salt(f"{case} {name} {platform.architecture}")]
+            layers = [
+                _tools() if name == "tools" else _busybox(),
+                _salt(name, f"{case} {name} {platform.architecture}"),
+            ]
             return await push_with(
                 client, reference, layers, _CONFIGS[name], platform=platform, mount_from=(_SHARED.format(name),)
             )

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.interop import table
 from tests.interop.corpus import Case
 from tests.interop.schedule import Schedule
 from tests.interop.workshop import Workshop, opened_workshop
@@ -48,6 +49,8 @@ def schedule(request: pytest.FixtureRequest, workshop: Workshop, builders: dict[
     schedule = Schedule(workshop, builders, pairs)
     yield schedule
     schedule.close()
+    if os.environ.get("IMAGEBUILD_WRITE_TABLE") == "1":
+        table.FILE.write_text(table.render(schedule.counted))
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ class Schedule:
         self.workshop = workshop
         self._builders = builders
         self._jobs: dict[tuple[str, ...], _Job] = {}
+        self._cases: dict[str, Case] = {}
+        self.counted: dict[tuple[str, str], int] = {}
+        """(builder, case) → how many steps the builder took from our image, as far as tests have looked."""
         self.mark = 0
         """How many requests the registry had answered when our engine had built everything without a cache."""
         lanes = [self._our_lane(pairs), *(self._lane(name, pairs) for name in builders)]
@@ -59,6 +62,10 @@ class Schedule:
             job.done.cancel()
         for thread in self._threads:
             thread.join()
+
+    def built(self) -> list[Case]:
+        """The cases that our engine builds in this session."""
+        return list(self._cases.values())
 
     def ours(self, case: Case) -> str:
         """Our image of the case, made without a cache."""
@@ -111,9 +118,10 @@ class Schedule:
             self.mark = len(self.workshop.registry.requests())
 
         good = [(builder, case) for builder, case in pairs if builder not in case.refused]
-        cases = {case.name: case for _, case in good}.values()
+        self._cases = {case.name: case for _, case in good}
+        jobs = [self._job(lambda case=case: cold(case), "ours", case.name) for case in self._cases.values()]
         return [
-            (_nothing, [self._job(lambda case=case: cold(case), "ours", case.name) for case in cases]),
+            (_nothing, jobs),
             (take_mark, self._for_pairs("ours-from-theirs", warm, good)),
             (_nothing, self._for_pairs("ours-changed", changed, [pair for pair in good if pair[1].changed])),
         ]

@@ -164,8 +164,10 @@ class Told:
     current_only: bool = False
     ran: list[Vertex] = field(default_factory=list)
     """The steps that had to be executed; sources are none."""
+    loaded: list[CacheResult] = field(default_factory=list)
 
     async def load(self, vertex: Vertex, source: int, result: CacheResult) -> Tree:
+        self.loaded.append(result)
         layers = result.layer + 1 if isinstance(result, LayerResult) else len(result.layers)
         return replace(self._made(vertex, ()), layers=layers)
 

@@ -86,8 +86,7 @@ async def _run_checks(request: BuildRequest, settings: Settings) -> Checked:
         stages: Collection[int] | None = () if request.target else None
         credentials = DockerCredentials(settings.docker_config)
         async with RegistryClient(credentials, insecure=request.insecure_registries) as client:
-            remote = RemoteFiles(surroundings.directory / "remote", local_git=settings.local_git)
-            pinner = Pinner(client, remote)
+            pinner = Pinner(client, RemoteFiles(surroundings.directory / "remote", local_git=settings.local_git))
             problem: Exception | None = None
             try:
                 lowered = await lower_pinned(dockerfile, options, pinner)

@@ -71,7 +71,7 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--target", default="", help="The stage to build (default: the last one).")
 @click.option("--build-arg", "build_args", multiple=True, metavar="NAME=VALUE", help="Value of an ARG; repeatable.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label of the image; repeatable.")
-@click.option("--platform", default="", help="os/arch[/variant]; only the machine's own is supported yet.")
+@click.option("--platform", default="", help="os/arch[/variant]; a step that has to run needs the machine's own.")
 @click.option(
     "--cache-from",
     multiple=True,

@@ -90,7 +90,7 @@ RUN cat /w/page.txt /renamed.txt && stat -c '%a %u %g %n' /w/* /renamed.txt > /s
         dockerfile="""FROM registry.test/base
 ADD --chown=me:more --chmod=640 http://files.test/page.txt /w/
 ADD --chmod=755 http://files.test/tool /usr/bin/
-RUN /usr/bin/tool > /said
+RUN sh /usr/bin/tool > /said
 """,
         served={"page.txt": _PAGE, "tool": "#!/bin/sh\necho a tool\n"},
     ),

@@ -166,7 +166,6 @@ COPY --chmod=a=,u=r docs /docs
 COPY --chmod=o=u a.txt /d
 """,
         files=sources(),
-        refused=reasons.SYMBOLIC,
     ),
     Case(
         name="copy-special",
@@ -245,7 +244,7 @@ COPY --from=0 /etc/passwd /etc/group /etc-copy/
     Case(
         name="copy-whole-stage",
         dockerfile="""FROM registry.test/base AS build
-RUN mkdir -p /rootfs/app && echo 1 > /rootfs/app/file && rm /etc/group && mkdir /var && ln -s /rootfs /var/link
+RUN mkdir -p /rootfs/app && echo 1 > /rootfs/app/file && rm /etc/group && ln -s /rootfs /var/link
 FROM scratch
 COPY --from=build / /
 """,

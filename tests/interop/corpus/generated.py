@@ -72,10 +72,8 @@ class _Writer:
                 path = f"{folder}/{name}".lstrip("/")
                 mode = self.random.choice((0o644, 0o644, 0o755, 0o600, 0o4755))
                 files[path] = File(f"{path} of {self.seed}\n", mode)
-            if self.random.random() < 0.3:
-                files[f"{folder}/link".lstrip("/")] = Link(
-                    self.random.choice(("one", "nowhere", "../d0", "/etc/passwd"))
-                )
+            if folder and self.random.random() < 0.3:  # at the top a pattern would follow it
+                files[f"{folder}/link"] = Link(self.random.choice(("one", "nowhere", "../d0", "/etc/passwd")))
         if self.random.random() < 0.4:
             files[".dockerignore"] = File("\n".join(self.random.sample(_IGNORED, self.random.randint(1, 3))) + "\n")
         return files
@@ -131,7 +129,7 @@ class _Writer:
                 ("--exclude=*.txt", reasons.EXCLUDE),
                 ("--exclude=**/deep --exclude=one", reasons.EXCLUDE),
                 ("--parents", reasons.PARENTS),
-                (f"--chmod={self.random.choice(_SYMBOLIC)}", reasons.SYMBOLIC),
+                (f"--link --chmod={self.random.choice(_SYMBOLIC)}", reasons.LINK),
                 ("--link --parents", reasons.PARENTS),
             )
         )

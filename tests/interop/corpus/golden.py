@@ -33,9 +33,9 @@ def _case(name: str, facts: Mapping[str, Any]) -> Case:
         name=f"golden-{name.replace('_', '-')}",
         dockerfile=dockerfile,
         files=_files(context),
-        served={"f.txt": "abc"},
-        secrets={"foo": "a secret"},
-        ssh=True,
+        served={"f.txt": "abc"} if "files.test" in dockerfile else {},
+        secrets={"foo": "a secret"} if "type=secret" in dockerfile else {},
+        ssh="type=ssh" in dockerfile,
         refused={} if built else {"dockerd": "BuildKit 0.8 made no records of it: it could not build it"},
         **_options(facts["opts"]),
     )

@@ -61,7 +61,7 @@ RUN <<SCRIPT
 SCRIPT
 SHELL ["/bin/sh", "-ec"]
 RUN <<EOF
-#!/usr/bin/env sh
+#!/bin/env sh
 set -u
 echo "env" > /two
 EOF

@@ -74,7 +74,7 @@ ADD --link a.txt /added/
         dockerfile="""FROM registry.test/base
 COPY --link --chmod=4711 a.txt /one
 COPY --link --chmod=u+x a.txt /two
-COPY --link --chown=me a.txt /three
+COPY --link --chown=12 a.txt /three
 """,
         files={"a.txt": File("link-modes\n")},
         refused=reasons.LINK,

@@ -34,22 +34,31 @@ RUN --mount=type=bind,target=/ctx cat /ctx/a.txt /ctx/src/main.c > /unchanged
 RUN mkdir /out && echo 1 > /out/one && ln -s one /out/link
 FROM registry.test/base
 RUN --mount=from=build,source=/out,target=/m cat /m/one > /one
-RUN --mount=from=build,source=/out/link,target=/m cat /m > /two
+RUN --mount=from=build,source=/out/one,target=/m cat /m > /two
 RUN --mount=from=build,target=/m ls /m/out > /three
 RUN --mount=from=registry.test/tools,source=/opt/tools,target=/opt/tools cat /opt/tools/one > /four
 RUN --mount=from=build,source=out,target=/a --mount=from=build,source=/etc,target=/b ls /a /b > /five
 """,
     ),
     Case(
+        name="mount-bind-link",
+        dockerfile="""FROM registry.test/base AS build
+RUN mkdir /out && echo 1 > /out/one && ln -s one /out/link
+FROM registry.test/base
+RUN --mount=from=build,source=/out/link,target=/m cat /m > /seen
+""",
+        refused=reasons.MOUNT_OF_LINK,
+    ),
+    Case(
         name="mount-bind-chained",
         dockerfile="""FROM registry.test/base AS a
 RUN echo a > /a
 FROM registry.test/base AS b
-RUN --mount=from=a,target=/a cat /a/a > /b
+RUN --mount=from=a,target=/m cat /m/a > /b
 FROM b AS c
-RUN --mount=from=b,target=/b,rw echo more >> /b/b && cat /b/b /b > /c 2>/dev/null; true
+RUN --mount=from=b,target=/m,rw echo more >> /m/b && cat /m/b /b > /c
 FROM registry.test/base
-RUN --mount=from=c,target=/c cp /c/b /b
+RUN --mount=from=c,target=/m cp /m/c /c
 COPY --from=c /b /copied
 """,
     ),
@@ -85,9 +94,16 @@ RUN --mount=type=cache,id=mount-cache-from,target=/c,from=seed,source=/seed cat 
         name="mount-tmpfs",
         dockerfile="""FROM registry.test/base
 RUN --mount=type=tmpfs,target=/scratch echo x > /scratch/x && cat /scratch/x > /one
-RUN --mount=type=tmpfs,target=/small,size=1m dd if=/dev/zero of=/small/x bs=1k count=10 2>/dev/null && ls /small > /two
 RUN --mount=type=tmpfs,target=/tmp touch /tmp/gone && ls /tmp > /three
 """,
+    ),
+    Case(
+        name="mount-tmpfs-size",
+        dockerfile="""FROM registry.test/base
+RUN --mount=type=tmpfs,target=/small,size=1m dd if=/dev/zero of=/small/x bs=64k 2>/dev/null; stat -c %s /small/* > /a
+RUN --mount=type=tmpfs,target=/bytes,size=65536 dd if=/dev/zero of=/bytes/x bs=4k 2>/dev/null; stat -c %s /bytes/* > /b
+""",
+        refused=reasons.TMPFS_SIZE,
     ),
     Case(
         name="mount-secret",
@@ -156,6 +172,7 @@ ENV ID=mount-variables
 RUN --mount=type=cache,id=$ID,target=${WHERE}-cache touch ${WHERE}-cache/x && echo done > /two
 """,
         files=sources(),
+        refused=reasons.MOUNT_VARIABLES,
     ),
     Case(
         name="mount-onto-link",
@@ -237,6 +254,14 @@ RUN ls -d /dev/* > /devices && ls /proc/1/exe > /dev/null
 RUN ulimit -c > /core; tty > /tty; cat > /stdin; true
 USER me
 RUN env | sort > /tmp/env-me; id > /tmp/id-me; echo $HOME > /tmp/home; grep Cap /proc/self/status > /tmp/rights
+""",
+    ),
+    Case(
+        name="run-bare",
+        dockerfile="""FROM registry.test/bare
+RUN ls -d /dev /proc /sys /run /var 2>/dev/null > /seen; true
+RUN --mount=type=secret,id=absent ls -a / > /after
+RUN touch /dev/file-in-dev /proc/none 2>/dev/null; mkdir -p /run/here; ls /run > /inside
 """,
     ),
     Case(

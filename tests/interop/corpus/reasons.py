@@ -1,4 +1,4 @@
-"""Why dockerd 20.10 cannot build a case. Its client is 20.10's, its frontend that of BuildKit 0.8."""
+"""Why dockerd 20.10 cannot build a case: what its frontend, that of BuildKit 0.8, does not know or does wrongly."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,22 @@ def _dockerd(reason: str) -> Mapping[str, str]:
     return {"dockerd": reason}
 
 
-HEREDOCS = _dockerd("no heredocs before BuildKit 0.10")
-LINK = _dockerd("no --link before BuildKit 0.10")
-EXCLUDE = _dockerd("no --exclude before BuildKit 0.25")
-PARENTS = _dockerd("no --parents before BuildKit 0.26")
-SYMBOLIC = _dockerd("no symbolic --chmod before BuildKit 0.14")
-CHECKSUM = _dockerd("no --checksum before BuildKit 0.11")
-UNPACK = _dockerd("no --unpack before BuildKit 0.23")
-GIT = _dockerd("no ADD of Git repositories before BuildKit 0.11")
-SECRET_ENV = _dockerd("no secrets in the environment before BuildKit 0.18")
-NETWORK = _dockerd("its frontend does not know RUN --network")
-SECURITY = _dockerd("its frontend does not know RUN --security")
-CONTEXTS = _dockerd("no named contexts before BuildKit 0.10")
-PATTERNS = _dockerd("no ${name#pattern} and ${name/pattern/text} before BuildKit 0.14")
-START_INTERVAL = _dockerd("no --start-interval before BuildKit 0.12")
+HEREDOCS = _dockerd("knows no heredocs")
+LINK = _dockerd("knows no --link")
+EXCLUDE = _dockerd("knows no --exclude")
+PARENTS = _dockerd("knows no --parents")
+CHECKSUM = _dockerd("knows no --checksum")
+UNPACK = _dockerd("knows no --unpack")
+GIT = _dockerd("does not know Git repositories in ADD")
+SECRET_ENV = _dockerd("does not know secrets in the environment")
+NETWORK = _dockerd("does not know RUN --network")
+SECURITY = _dockerd("does not know RUN --security")
+CONTEXTS = _dockerd("knows no named contexts")
+PATTERNS = _dockerd("does not know ${name#pattern}")
+NO_COLON = _dockerd("knows ${name:-word}, but not ${name-word}")
+START_INTERVAL = _dockerd("knows no --start-interval")
+TMPFS_SIZE = _dockerd("knows no size of a tmpfs")
+MOUNT_VARIABLES = _dockerd("does not expand variables in a mount's source")
+MOUNT_OF_LINK = _dockerd("mounts a link's target as a folder")
+PLATFORM_ARG = _dockerd("takes a global ARG BUILDPLATFORM for an empty one")
+ONBUILD_FROM = _dockerd("does not find stages that a trigger copies from")

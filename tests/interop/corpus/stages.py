@@ -40,17 +40,6 @@ RUN false
         target="release",
     ),
     Case(
-        name="stages-target-number",
-        dockerfile="""FROM registry.test/base
-RUN echo first > /first
-FROM registry.test/base
-COPY --from=0 /first /
-FROM registry.test/base
-RUN false
-""",
-        target="1",
-    ),
-    Case(
         name="stages-diamond",
         dockerfile="""FROM registry.test/base AS top
 RUN echo top > /top
@@ -188,6 +177,7 @@ ONBUILD COPY --from=assets /asset /asset
 FROM own
 RUN cat /asset > /end
 """,
+        refused=reasons.ONBUILD_FROM,
     ),
     Case(
         name="onbuild-inherited",

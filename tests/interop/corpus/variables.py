@@ -41,8 +41,8 @@ ENV B=changed D="$A $B"
 ENV MODE=other
 ARG EMPTY=
 ENV NOTHING=
-RUN env > /seen
-RUN echo "$A$B$C$D$EMPTY$NOTHING" > /values
+RUN env > /tmp/seen
+RUN echo "$A$B$C$D$EMPTY$NOTHING" > /tmp/values
 """,
         arguments={"C": "given", "UNUSED": "never declared"},
     ),
@@ -58,6 +58,7 @@ RUN env > /seen
 LABEL form="${UNSET:-none}" same=$SET
 WORKDIR /${UNSET:-work}
 """,
+        refused=reasons.NO_COLON,
     ),
     Case(
         name="variables-patterns",
@@ -120,6 +121,7 @@ ARG BUILDVARIANT
 RUN env > /seen
 RUN echo "$TARGETPLATFORM $TARGETOS $TARGETARCH $TARGETVARIANT" > /target
 """,
+        refused=reasons.PLATFORM_ARG,
     ),
     Case(
         name="variables-proxy",

@@ -8,7 +8,7 @@ Patterns of `include` and `exclude` are asked about paths relative to the match,
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from ..oci import Digest
 from ..patterns import BadPattern, IgnoreMatcher, ParentMatch
@@ -23,7 +23,6 @@ class Listed:
     path: str
     digest: Digest
     is_directory: bool
-    is_nested_link: bool
     depth: int
 
     @property
@@ -38,6 +37,8 @@ class Listing:
     pattern: str
     stem: str
     wildcard: bool
+    filtered: bool
+    follow_links: bool
     entries: tuple[Listed, ...]
     matches: tuple[tuple[str, str], ...]
     """Of each match of a wildcard its base name and its path."""
@@ -45,11 +46,6 @@ class Listing:
     @property
     def base(self) -> str:
         return posixpath.basename(self.pattern) or "/"
-
-    @cached_property
-    def has_nested_links(self) -> bool:
-        """Is there a link that is copied as one, though links were to be followed?"""
-        return any(entry.is_nested_link for entry in self.entries)
 
     @property
     def alone(self) -> Digest | None:
@@ -104,13 +100,10 @@ class _Walk:
                 self._list_open()
         elif chosen:
             self._list_open()
-            digest, nested = entry.digest, False
-            if entry.kind == "symlink" and self.follow_links:
-                # What is chosen by itself is copied as what it leads to; what is inside a directory, as the link it is.
-                nested = parent is not None
-                if not nested:
-                    digest = self.tree.checksum(path)
-            self.entries.append(Listed(path, digest, False, nested, len(self.open)))
+            # What is chosen by itself is copied as what it leads to; what is inside a directory, as the link it is.
+            followed = entry.kind == "symlink" and self.follow_links and parent is None
+            digest = self.tree.checksum(path) if followed else entry.digest
+            self.entries.append(Listed(path, digest, False, len(self.open)))
 
     def _asked(self, path: str, parent: _Directory | None) -> tuple[bool, ParentMatch | None, ParentMatch | None]:
         include = exclude = None
@@ -131,7 +124,7 @@ class _Walk:
             first -= 1
         for depth, directory in enumerate(self.open[first:], first):
             directory.listed = True
-            self.entries.append(Listed(directory.path, directory.digest, True, False, depth))
+            self.entries.append(Listed(directory.path, directory.digest, True, depth))
 
 
 def listing(
@@ -166,7 +159,8 @@ def listing(
     for needed in required:
         if not any(entry.path.startswith(needed) for entry in walk.entries):
             raise PathNotFound(needed)
-    return Listing(pattern, stem, wildcard, tuple(walk.entries), tuple(matches))
+    filtered = bool(include or exclude)
+    return Listing(pattern, stem, wildcard, filtered, follow_links, tuple(walk.entries), tuple(matches))
 
 
 def _below(tree: DescribedTree, key: str) -> list[str]:

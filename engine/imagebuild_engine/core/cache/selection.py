@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..oci import Digest
-from .content import DescribedTree
+from .content import DescribedTree, octets
 from .listing import Listing, listing
 from .reading import has_one_reading
 from .wildcard import has_wildcards
@@ -35,17 +35,27 @@ class ContentSelector:
         return self.wildcard and has_wildcards(self.path)
 
     @property
-    def is_filter(self) -> bool:
-        return bool(self.include or self.exclude)
-
-    @property
     def chooses(self) -> bool:
         """Is this more than the checksum of a path?"""
-        return self.is_pattern or self.is_filter
+        return self.is_pattern or bool(self.include or self.exclude)
+
+    def read(self, tree: DescribedTree) -> Digest | Listing:
+        """A path's checksum, or the list of what is chosen. Raises PathNotFound and BadWildcard."""
+        if not self.chooses:
+            return tree.checksum(self.path, follow_links=self.follow_links)
+        return listing(
+            tree,
+            self.path,
+            wildcard=self.is_pattern,
+            follow_links=self.follow_links,
+            include=self.include,
+            exclude=self.exclude,
+            required=self.required,
+        )
 
 
-_Form = Callable[[DescribedTree, ContentSelector], Digest | None]
-"""A version's digest of the selected; None if it says too little to be believed."""
+_Form = Callable[[DescribedTree, Listing], Digest | None]
+"""A version's digest of what is listed; None if it says too little to be believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +66,25 @@ class ContentRequest:
 
     def digest(self, tree: DescribedTree) -> Digest:
         """The content digest of all that is selected. Raises PathNotFound and BadWildcard."""
-        found = self._digest(tree, by_paths)
-        assert found is not None
-        return found
+        return self.digests(tree)[0]
 
     def digests(self, tree: DescribedTree) -> tuple[Digest, ...]:
         """All content digests by which some version knows the selected, the current one first. Raises as above."""
-        if not any(selector.chooses for selector in self.selectors):
-            return (self.digest(tree),)
-        older = (self._digest(tree, form) for form in (by_names, by_names_following, by_matches))
-        return tuple(dict.fromkeys((self.digest(tree), *(found for found in older if found is not None))))
+        selectors = deduplicated(self.selectors or (ContentSelector(path="/", follow_links=False),))
+        found = [selector.read(tree) for selector in selectors]
+        forms = _FORMS if any(isinstance(item, Listing) for item in found) else _FORMS[:1]
+        digests = (_together(tree, found, form) for form in forms)
+        return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
 
-    def _digest(self, tree: DescribedTree, form: _Form) -> Digest | None:
-        checksums: list[Digest] = []
-        for selector in deduplicated(self.selectors or (ContentSelector(path="/", follow_links=False),)):
-            found = (
-                form(tree, selector)
-                if selector.chooses
-                else tree.checksum(selector.path, follow_links=selector.follow_links)
-            )
-            if found is None:
-                return None
-            checksums.append(found)
-        return Digest.of("\0".join(checksums).encode())
+
+def _together(tree: DescribedTree, found: Sequence[Digest | Listing], form: _Form) -> Digest | None:
+    checksums: list[Digest] = []
+    for item in found:
+        checksum = form(tree, item) if isinstance(item, Listing) else item
+        if checksum is None:
+            return None
+        checksums.append(checksum)
+    return Digest.of("\0".join(checksums).encode())
 
 
 def deduplicated(selectors: Sequence[ContentSelector]) -> tuple[ContentSelector, ...]:
@@ -93,51 +99,34 @@ def deduplicated(selectors: Sequence[ContentSelector]) -> tuple[ContentSelector,
                 tops.append(path)
         kept += [ContentSelector(path=path, follow_links=follow) for path in tops]
     kept += [item for item in selectors if item.chooses]
-    return tuple(sorted(kept, key=lambda item: item.path.encode("utf-8", "surrogateescape")))
+    return tuple(sorted(kept, key=lambda item: octets(item.path)))
 
 
-def by_paths(tree: DescribedTree, selector: ContentSelector) -> Digest:
+def by_paths(_: DescribedTree, found: Listing) -> Digest:
     """v0.26 and later: all that is chosen, each under its path; directories with their headers only."""
-    found = _listed(tree, selector)
     return found.alone or found.by_paths()
 
 
-def by_names(tree: DescribedTree, selector: ContentSelector) -> Digest | None:
-    """v0.25: the same list, each under its base name. Where that leaves open what lies in which directory, it is None:
-    a tree in which a file lies beside a directory must not be taken for one in which it lies inside."""
-    found = _listed(tree, selector)
+def by_names(_: DescribedTree, found: Listing) -> Digest | None:
+    """v0.9 to v0.25: the same list, each under its base name.
+
+    Where that leaves open what lies in which directory, it is None: a tree in which a file lies beside a directory must
+    not be taken for one in which it lies inside. v0.9 to v0.24 let every link count with what it leads to, also those
+    that are copied as links: then a link and a copy have one key. That form is left out; without such links it is this.
+    """
     if found.alone:
         return found.alone
     return found.by_names() if has_one_reading(found) else None
 
 
-def by_names_following(tree: DescribedTree, selector: ContentSelector) -> Digest | None:
-    """v0.9 to v0.24: as v0.25, but every link counts with what it leads to.
-
-    So a link below a match and a copy of what it leads to have one key, though the one is copied as a link: with such a
-    link in the list, this form is None too. Without, it is v0.25's.
-    """
-    return None if _listed(tree, selector).has_nested_links else by_names(tree, selector)
-
-
-def by_matches(tree: DescribedTree, selector: ContentSelector) -> Digest | None:
+def by_matches(tree: DescribedTree, found: Listing) -> Digest | None:
     """v0.8: each match of a wildcard under its base name, with its whole content. It knows no other patterns."""
-    if selector.is_filter:
+    if found.filtered:
         return None
-    found = _listed(tree, selector)
-    matches = [(name, tree.checksum(path, follow_links=selector.follow_links)) for name, path in found.matches]
+    matches = [(name, tree.checksum(path, follow_links=found.follow_links)) for name, path in found.matches]
     if len(matches) == 1 and matches[0][0] == found.base:
         return matches[0][1]
-    return Digest.of(b"\0".join(name.encode("utf-8", "surrogateescape") + text.encode() for name, text in matches))
+    return Digest.of(b"\0".join(octets(name) + digest.encode() for name, digest in matches))
 
 
-def _listed(tree: DescribedTree, selector: ContentSelector) -> Listing:
-    return listing(
-        tree,
-        selector.path,
-        wildcard=selector.is_pattern,
-        follow_links=selector.follow_links,
-        include=selector.include,
-        exclude=selector.exclude,
-        required=selector.required,
-    )
+_FORMS: tuple[_Form, ...] = (by_paths, by_names, by_matches)

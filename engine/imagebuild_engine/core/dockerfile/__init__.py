@@ -17,7 +17,7 @@ from ..patterns import IgnoreMatcher, ParentMatch
 from .directives import Directive
 from .document import Dockerfile, Stage
 from .errors import DockerfileError, ExpansionError, suggest
-from .expand import Expansion, document_expansion, expand, expand_document, expand_words, expansion
+from .expand import document_expansion, expand, expand_document, expand_words, expansion
 from .gitref import GitReference, parse_git_reference
 from .heredoc import chomped, content_text, sole_heredoc
 from .ignore import IgnorePatterns
@@ -51,8 +51,9 @@ from .instructions import (
     Volume,
     Workdir,
 )
+from .lexer import Expansion
 from .limits import DEFAULT_LIMITS, Limits
-from .modes import Mode, octal_mode, parse_mode
+from .modes import Mode, parse_mode
 from .mounts import expand_mount
 from .parse import parse_dockerfile, parse_instruction
 from .ports import PortSpec
@@ -112,7 +113,6 @@ __all__ = [
     "expand_mount",
     "expand_words",
     "expansion",
-    "octal_mode",
     "parse_dockerfile",
     "parse_git_reference",
     "parse_instruction",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .source import Location, Source
+from .source import Location, Source, printable
+
+_WIDTH = 500
+_WORD = 120
 
 
 class DockerfileError(Exception):
@@ -25,10 +28,10 @@ class DockerfileError(Exception):
         nth: int = 1,
     ) -> None:
         super().__init__(message, location, source, hint)
-        self.message = message
+        self.message = printable(message, _WIDTH)
         self.location = location
         self.source = source
-        self.hint = hint
+        self.hint = printable(hint, _WIDTH)
         self.word = word
         self.nth = nth
 
@@ -64,8 +67,7 @@ class ExpansionError(DockerfileError):
 
     def __init__(self, word: str, reason: str, part: str = "") -> None:
         whole = part if "\n" in word else word  # of a heredoc's body the part says more
-        shown = whole if len(whole) <= 120 else whole[:120] + "…"
-        super().__init__(f'cannot expand "{shown}": {reason}', word=part.split("\n", 1)[0] or word)
+        super().__init__(f'cannot expand "{printable(whole, _WORD)}": {reason}', word=part.split("\n", 1)[0] or word)
         self.reason = reason
 
 

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 from .errors import ExpansionError
-from .expand import Lexer
 from .instructions import HereDocument, Run, ShellForm
+from .lexer import Lexer
 from .words import json_form, split_statement
 
 _WORD = re.compile(r"[0-9]*<<(-?)[\t\n\f\r ]*([^<]*)")

@@ -8,19 +8,17 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from .blanks import GAP, SPACE
-from .durations import parse_duration
 from .errors import DockerfileError, suggest
-from .flags import Flags, FlagSet, Kind
+from .flags import FlagSet, Kind
+from .healthcheck import parse_healthcheck
 from .instructions import (
     Add,
     Arg,
     ArgPair,
     Cmd,
-    Command,
     Copy,
     Entrypoint,
     Env,
-    ExecForm,
     Expose,
     From,
     Healthcheck,
@@ -32,7 +30,6 @@ from .instructions import (
     OnBuild,
     Run,
     Shell,
-    ShellForm,
     StopSignal,
     User,
     Volume,
@@ -42,12 +39,10 @@ from .lines import LogicalLine
 from .mounts import read_mount
 from .source import Location
 from .transfer import parse_add, parse_copy
-from .words import json_form, plain_words, split_statement, split_words
+from .words import command_of, json_form, plain_words, split_statement, split_words
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _ONBUILD = re.compile(r"[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*", re.IGNORECASE)
-_RETRIES = re.compile(r"[+-]?[0-9]{1,10}")
-_ONE_MILLISECOND = 10**6
 _Choice = TypeVar("_Choice", bound=str)
 _NETWORKS: tuple[Literal["default", "none", "host"], ...] = ("default", "none", "host")
 _SECURITIES: tuple[Literal["sandbox", "insecure"], ...] = ("sandbox", "insecure")
@@ -72,10 +67,6 @@ _RUN_FLAGS = FlagSet(
     known={"mount": Kind.TEXTS, "network": Kind.TEXT, "security": Kind.TEXT},
     refused={"device": Kind.TEXTS},
 )
-_HEALTHCHECK_FLAGS = FlagSet(
-    instruction="HEALTHCHECK",
-    known=dict.fromkeys(("interval", "timeout", "start-period", "start-interval", "retries"), Kind.TEXT),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +89,7 @@ def interpret(line: LogicalLine, escape: str) -> Instruction:
     read = _INSTRUCTIONS.get(name)
     if read is None:
         hint = suggest(statement.name, [known.upper() for known in _INSTRUCTIONS])
-        shown = statement.name if len(statement.name) <= 64 else statement.name[:64] + "…"
-        raise DockerfileError(f"unknown instruction: {shown or 'an empty one'}", hint=hint)
+        raise DockerfileError(f"unknown instruction: {statement.name or 'an empty one'}", hint=hint)
     instruction = read(
         _Line(
             flags=statement.flags,
@@ -213,7 +203,7 @@ def _one(instruction: str, line: _Line) -> str:
 def _run(line: _Line) -> Run:
     flags = _RUN_FLAGS.parse(line.flags)
     return Run(
-        command=_command(line.rest),
+        command=command_of(line.rest),
         heredocs=line.heredocs,
         mounts=tuple(read_mount(text) for text in flags.texts("mount")),
         network=_choice("network", _NETWORKS, flags.texts("network"), "default"),
@@ -236,17 +226,12 @@ def _choice(flag: str, known: tuple[_Choice, ...], given: tuple[str, ...], defau
 
 def _cmd(line: _Line) -> Cmd:
     _NO_FLAGS["CMD"].parse(line.flags)
-    return Cmd(command=_command(line.rest), location=line.location, text=line.text)
+    return Cmd(command=command_of(line.rest), location=line.location, text=line.text)
 
 
 def _entrypoint(line: _Line) -> Entrypoint:
     _NO_FLAGS["ENTRYPOINT"].parse(line.flags)
-    return Entrypoint(command=_command(line.rest), location=line.location, text=line.text)
-
-
-def _command(text: str) -> Command:
-    args = json_form(text)
-    return ShellForm(text) if args is None else ExecForm(args)
+    return Entrypoint(command=command_of(line.rest), location=line.location, text=line.text)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -296,57 +281,7 @@ def _shell(line: _Line) -> Shell:
 
 
 def _healthcheck(line: _Line) -> Healthcheck:
-    kind, *rest = GAP.split(line.rest, maxsplit=1)
-    test = _command(rest[0] if rest else "")
-    given = test != ShellForm("") and test != ExecForm(())
-    match kind.upper():
-        case "":
-            raise DockerfileError("HEALTHCHECK requires at least one argument", hint="CMD or NONE")
-        case "NONE":  # with whatever flags
-            if given:
-                raise DockerfileError("HEALTHCHECK NONE takes no arguments", word=kind)
-            return Healthcheck(test=None, location=line.location, text=line.text)
-        case "CMD":
-            values = _HEALTHCHECK_FLAGS.parse(line.flags)
-        case _:
-            hint = suggest(kind, ("CMD", "NONE")) or "CMD or NONE"
-            raise DockerfileError(f'unknown type "{kind}" in HEALTHCHECK', hint=hint, word=kind)
-    if not given:
-        raise DockerfileError("missing command after HEALTHCHECK CMD")
-    return Healthcheck(
-        test=test,
-        interval=_interval("interval", values),
-        timeout=_interval("timeout", values),
-        start_period=_interval("start-period", values),
-        start_interval=_interval("start-interval", values),
-        retries=_retries(values.text("retries")),
-        location=line.location,
-        text=line.text,
-    )
-
-
-def _interval(flag: str, values: Flags) -> int:
-    """Nanoseconds; 0 where the flag is missing, empty or zero."""
-    text = values.text(flag)
-    if text is None:
-        return 0
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise DockerfileError(f"HEALTHCHECK --{flag}: {error}", word=f"--{flag}") from None
-    if duration != 0 and duration < _ONE_MILLISECOND:
-        raise DockerfileError(f"HEALTHCHECK --{flag}={text} cannot be less than 1ms", word=f"--{flag}")
-    return duration
-
-
-def _retries(text: str | None) -> int:
-    if text is None:
-        return 0
-    if _RETRIES.fullmatch(text) is None or abs(int(text)) >= 2**31:
-        raise DockerfileError(f"HEALTHCHECK --retries={text} is no whole number", word="--retries")
-    if int(text) < 0:
-        raise DockerfileError(f"HEALTHCHECK --retries={text} cannot be negative", word="--retries")
-    return int(text)
+    return parse_healthcheck(line.flags, line.rest, line.location, line.text)
 
 
 def _onbuild(line: _Line) -> OnBuild:

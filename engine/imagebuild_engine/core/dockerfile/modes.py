@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .errors import DockerfileError, not_supported
+from .errors import DockerfileError
 from .scalars import parse_unsigned
 
 _ALL: Final = 0o7777
@@ -81,7 +81,7 @@ def parse_mode(text: str) -> Mode:
     if number is not None and number <= _ALL:
         return Mode(text, number)
     if number is not None or re.match(r"[0-9]", text):
-        raise DockerfileError(f"invalid --chmod={_shown(text)}: it must be octal, between 0 and 07777", word=text)
+        raise DockerfileError(f"invalid --chmod={text}: it must be octal, between 0 and 07777", word=text)
     if len(text) > _LONGEST:
         raise DockerfileError(f"--chmod is longer than {_LONGEST} characters", word="--chmod")
     changes: list[_Change] = []
@@ -89,7 +89,7 @@ def parse_mode(text: str) -> Mode:
         match = _CLAUSE.fullmatch(clause)
         if match is None:
             raise DockerfileError(
-                f"invalid --chmod={_shown(text)}", hint="a mode is like 755, u+x or a=rX,u+w", word=text or "--chmod"
+                f"invalid --chmod={text}", hint="a mode is like 755, u+x or a=rX,u+w", word=text or "--chmod"
             )
         who = 0
         for letter in match[1]:
@@ -97,14 +97,6 @@ def parse_mode(text: str) -> Mode:
         for operator, permissions in _ACTION.findall(match[2]):
             changes += _changes(who, operator, permissions)
     return Mode(text, None, tuple(changes))
-
-
-def octal_mode(text: str) -> int:
-    """The number of an (expanded) `--chmod`, for callers that cannot apply symbolic modes."""
-    mode = parse_mode(text)
-    if mode.octal is None:
-        raise not_supported(f"--chmod={_shown(text)} (symbolic mode)", word=text)
-    return mode.octal
 
 
 def _changes(who: int, operator: str, permissions: str) -> list[_Change]:
@@ -150,7 +142,3 @@ def _allowed(who: int, bits: int) -> int:
 def _classes(who: int) -> int:
     """All bits of those classes that may be read."""
     return sum(0o7 << shift for shift in _SHIFT.values() if who & 0o4 << shift)
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 64 else text[:64] + "…"

@@ -54,7 +54,7 @@ def expand_mount(mount: MountText, expand: Callable[[str], str]) -> RunMount:
             options.set(key.lower(), "true", field)
         else:
             hint = "" if key.lower() in _KEYS else suggest(key.lower(), _KEYS)
-            raise DockerfileError(f"RUN --mount: {_shown(field)} must be a key=value pair", hint=hint, word=field)
+            raise DockerfileError(f"RUN --mount: {field} must be a key=value pair", hint=hint, word=field)
     return options.mount(mount)
 
 
@@ -62,11 +62,7 @@ def _fields(text: str) -> list[str]:
     try:
         return csv_fields(text)
     except ValueError as error:
-        raise DockerfileError(f"RUN --mount={_shown(text)} is no list of options: {error}", word="--mount") from None
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= 120 else text[:120] + "…"
+        raise DockerfileError(f"RUN --mount={text} is no list of options: {error}", word="--mount") from None
 
 
 @dataclass(slots=True)
@@ -122,9 +118,7 @@ class _Options:
             case "env":
                 self.env = value
             case _:
-                raise DockerfileError(
-                    f"RUN --mount: unexpected key {_shown(key)}", hint=suggest(key, _KEYS), word=field
-                )
+                raise DockerfileError(f"RUN --mount: unexpected key {key}", hint=suggest(key, _KEYS), word=field)
 
     def _only_for(self, key: str, types: tuple[str, ...], field: str) -> None:
         if self.type not in types:
@@ -175,7 +169,7 @@ def _one_of(key: str, known: tuple[_Option, ...], value: str, field: str) -> _Op
         if option == value.lower():
             return option
     hint = suggest(value, known) or f"one of {', '.join(known)}"
-    raise DockerfileError(f'RUN --mount: unsupported {key} "{_shown(value)}"', hint=hint, word=field)
+    raise DockerfileError(f'RUN --mount: unsupported {key} "{value}"', hint=hint, word=field)
 
 
 def _truth(key: str, value: str, field: str) -> bool:
@@ -193,4 +187,4 @@ def _number(key: str, value: str, field: str) -> int:
 
 
 def _wrong(key: str, value: str, expected: str, field: str) -> DockerfileError:
-    return DockerfileError(f'RUN --mount: {key}="{_shown(value)}" must be {expected}', word=field)
+    return DockerfileError(f'RUN --mount: {key}="{value}" must be {expected}', word=field)

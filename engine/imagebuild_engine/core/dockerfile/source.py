@@ -80,10 +80,10 @@ class Source:
             line, offset = lines[number - 1].rstrip("\r"), 0
             if number == location.start and location.column > _EXCERPT_WIDTH:
                 offset = location.column - _BEFORE_COLUMN
-            text = ("…" if offset else "") + _printable(line[offset:])
+            text = ("…" if offset else "") + printable(line[offset:], _EXCERPT_WIDTH)
             shown.append(f"{number:>{width}} | {mark} {text}".rstrip())
             if number == location.start and location.column:
-                before = ("…" if offset else "") + _printable(line[offset : location.column - 1])
+                before = ("…" if offset else "") + printable(line[offset : location.column - 1], _EXCERPT_WIDTH)
                 shown.append(f"{'':>{width}} |     {' ' * _cells(before)}^")
         return "\n".join(shown)
 
@@ -95,10 +95,12 @@ def _lines(text: str) -> list[str]:
     return lines[:-1] if len(lines) > 1 and lines[-1] == "" else lines
 
 
-def _printable(line: str) -> str:
-    """The line without what would move a terminal's cursor."""
-    shown = line if len(line) <= _EXCERPT_WIDTH else line[:_EXCERPT_WIDTH] + "…"
-    return "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in shown)
+def printable(text: str, width: int) -> str:
+    """The text in one line, cut to `width` characters, without what would move a terminal's cursor."""
+    shown = "".join(
+        c if c.isprintable() else " " if c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text[: width + 1]
+    )
+    return shown if len(shown) <= width else shown[:width] + "…"
 
 
 def _cells(text: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .blanks import GAP, SPACE
 from .errors import DockerfileError
+from .instructions import Command, ExecForm, ShellForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,12 @@ def json_form(text: str) -> tuple[str, ...] | None:
     if not all(isinstance(value, str) for value in values):
         raise DockerfileError("when using JSON array syntax, arrays must be comprised of strings only", word="[")
     return tuple(_without_surrogates(value) for value in values)
+
+
+def command_of(text: str) -> Command:
+    """A JSON array's arguments, or a shell's line."""
+    args = json_form(text)
+    return ShellForm(text) if args is None else ExecForm(args)
 
 
 def _number(text: str) -> float:

@@ -247,12 +247,13 @@ class Sources:
 
     def _git(self, tree: RemoteTree, location: Location) -> GitSource:
         pinned = self.pins.commits[tree.request]
-        if tree.checksum and not pinned.commit.startswith(tree.checksum):
-            raise self._error(f"ADD: the repository is at {pinned.commit}, not at {tree.checksum}", location)
+        commits = [commit for commit in (pinned.commit, pinned.tag) if commit]
+        if tree.checksum and not any(commit.startswith(tree.checksum) for commit in commits):
+            raise self._error(f"ADD: the repository is at {' or '.join(commits)}, not at {tree.checksum}", location)
         reference = tree.reference
         return GitSource(
             remote=reference.remote,
-            commit=pinned.commit,
+            commit=(tree.keep_git_dir and pinned.tag) or pinned.commit,
             ref=pinned.ref,
             subdir=reference.subdir,
             keep_git_dir=tree.keep_git_dir,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
-from ...core.dockerfile import IgnoreMatcher
+from ...core.dockerfile import IgnoreMatcher, ParentMatch
 from ...core.oci import Digest
 from ..rootfs import hash_file
 from .directory import ContextMissing
@@ -58,11 +58,11 @@ class ContextTree:
 
     def paths(self) -> Iterator[tuple[str, os.stat_result]]:
         """Everything that is not excluded, parents first, names sorted. Parents of what is included are included."""
-        stack = [("", iter(self._names("")))]
+        stack: list[tuple[str, Iterator[str], ParentMatch | None]] = [("", iter(self._names("")), None)]
         waiting: list[tuple[str, os.stat_result]] = []
         """Excluded directories around the present one: an exception (`!dir/keep`) brings them with it."""
         while stack:
-            folder, names = stack[-1]
+            folder, names, above = stack[-1]
             name = next(names, None)
             if name is None:
                 stack.pop()
@@ -72,23 +72,17 @@ class ContextTree:
             path = f"{folder}/{name}" if folder else name
             status = os.lstat(self.root / path)
             is_directory = stat.S_ISDIR(status.st_mode)
-            if not self._excluded(path):
+            excluded, matched = (False, None) if self.ignored is None else self.ignored.match(path, above)
+            if not excluded:
                 yield from waiting
                 waiting.clear()
                 yield path, status
-            elif is_directory and self._may_hold(path):
+            elif is_directory and self.ignored is not None and self.ignored.may_reinclude_below(path):
                 waiting.append((path, status))
             else:
                 continue
             if is_directory:
-                stack.append((path, iter(self._names(path))))
-
-    def _excluded(self, path: str) -> bool:
-        return self.ignored is not None and self.ignored.matches_or_parent_matches(path)
-
-    def _may_hold(self, directory: str) -> bool:
-        """Can something in an excluded directory be included all the same?"""
-        return self.ignored is not None and self.ignored.may_reinclude_below(directory)
+                stack.append((path, iter(self._names(path)), matched))
 
     def _names(self, folder: str) -> list[str]:
         full = self.root / folder

@@ -18,7 +18,7 @@ FROM registry.test/base AS runner
 ARG SERVICE
 ENV SERVICE=$SERVICE
 WORKDIR /srv/$SERVICE
-COPY --from=installer --chown=nobody:0 /repo/bundle.js /repo/lock ./
+COPY --from=installer --chown=me:0 /repo/bundle.js /repo/lock ./
 COPY --from=installer /repo/services/*/package.json ./manifests/
-USER nobody
+USER me
 CMD node bundle.js
