@@ -3,14 +3,15 @@
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.interop.workshop import Workshop
 from tests.support.check_cases import AMD64, CASES, IMAGES, PLATFORMS, CheckCase
-from tests.support.daemons import Buildkitd
-from tests.support.images import busybox_layer, push_image
+from tests.support.daemons import Buildkitd, missing_buildkitd, running_buildkitd
+from tests.support.images import busybox_layer, missing_busybox, push_image
+from tests.support.registry import RunningRegistry, missing_registry, running_registry
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
 
@@ -19,8 +20,22 @@ _PLACE = re.compile(r"^Dockerfile:(\d+)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def images(workshop: Workshop) -> dict[str, str]:
-    names = {name: f"{workshop.registry.host}/checks/{name}:1" for name in IMAGES}
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRegistry]:
+    if missing := missing_buildkitd() or missing_busybox() or missing_registry():
+        pytest.skip(missing)
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def buildkitd(tmp_path_factory: pytest.TempPathFactory, registry: RunningRegistry) -> Iterator[Buildkitd]:
+    with running_buildkitd(tmp_path_factory.mktemp("buildkitd"), registry.host) as buildkitd:
+        yield buildkitd
+
+
+@pytest.fixture(scope="module")
+def images(registry: RunningRegistry) -> dict[str, str]:
+    names = {name: f"{registry.host}/checks/{name}:1" for name in IMAGES}
     layer = busybox_layer()
     for name, config in IMAGES.items():
         push_image(names[name], [layer], config, PLATFORMS.get(name, AMD64))
@@ -29,9 +44,9 @@ def images(workshop: Workshop) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_buildkit_finds_what_we_find(
-    workshop: Workshop, buildkitd: Buildkitd, images: dict[str, str], case: CheckCase
+    tmp_path: Path, buildkitd: Buildkitd, images: dict[str, str], case: CheckCase
 ) -> None:
-    context = workshop.folder / "checks" / case.name
+    context = tmp_path / "context"
     case.write(context, images)
     assert _findings(buildkitd, context, case) == case.found
 

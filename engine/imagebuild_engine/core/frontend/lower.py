@@ -86,10 +86,13 @@ class _Lowering:
             platform=self.options.platform if self.options.platform_requested else state.image_platform,
             history=tuple(state.history),
             steps=steps,
-            stages=tuple(sorted(self.states)),
+            stages=tuple(index for index in sorted(self.states) if not self._is_replaced(index)),
             author=state.author,
             base_layers=state.base_layers,
         )
+
+    def _is_replaced(self, index: int) -> bool:
+        return not isinstance(self.sources.replacement(self.dockerfile.stages[index]), bool)
 
     def _target(self) -> Stage:
         if not self.options.target:

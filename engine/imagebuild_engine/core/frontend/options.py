@@ -124,6 +124,6 @@ class Lowered:
     steps: tuple[Vertex, ...]
     author: str = ""
     stages: tuple[int, ...] = ()
-    """Which stages the target rests on, itself included, in the order of the file."""
+    """Which stages the target rests on, itself included, in the order of the file; none that a context replaces."""
     base_layers: int = 0
     """How many of the image's layers are its base image's."""
