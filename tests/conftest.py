@@ -1,10 +1,13 @@
-"""What holds for all tests: on CI nothing is skipped."""
+"""What holds for all tests: on CI nothing is skipped, and how slow the machine is decides nothing."""
 
 import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 NO_SKIP = os.environ.get("IMAGEBUILD_NO_SKIP") == "1"
 
 

@@ -131,8 +131,8 @@ class UlimitEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     """A resource limit of steps, as setrlimit has it; -1 is unlimited."""
 
     name: UlimitName
-    soft: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 63)]
-    hard: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 63)]
+    soft: Annotated[int, msgspec.Meta(ge=-1, le=(1 << 63) - 1)]
+    hard: Annotated[int, msgspec.Meta(ge=-1, le=(1 << 63) - 1)]
 
 
 Entitlement = Literal["network.host", "security.insecure"]
@@ -169,7 +169,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     network: Literal["default", "host", "none"] = "default"
     """Of steps that say nothing of it."""
     extra_hosts: tuple[HostEntry, ...] = ()
-    shm_size: Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)] = 0
+    shm_size: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)] = 0
     """Bytes of a step's /dev/shm; 0 is 64 MiB."""
     ulimits: tuple[UlimitEntry, ...] = ()
     cgroup_parent: str = ""
