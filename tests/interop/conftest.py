@@ -10,7 +10,14 @@ from tests.interop import table
 from tests.interop.corpus import Case
 from tests.interop.schedule import Schedule
 from tests.interop.workshop import Workshop, opened_workshop
-from tests.support.daemons import Builder, missing_buildkitd, missing_dockerd, running_buildkitd, running_dockerd
+from tests.support.daemons import (
+    Builder,
+    Buildkitd,
+    missing_buildkitd,
+    missing_dockerd,
+    running_buildkitd,
+    running_dockerd,
+)
 from tests.support.images import missing_busybox
 from tests.support.registry import missing_registry, running_registry
 
@@ -40,6 +47,15 @@ def builders(request: pytest.FixtureRequest, workshop: Workshop) -> Iterator[dic
             host = workshop.registry.host
             found["buildkitd"] = stack.enter_context(running_buildkitd(workshop.folder / "buildkitd", host))
         yield found
+
+
+@pytest.fixture(scope="session")
+def buildkitd(workshop: Workshop) -> Iterator[Buildkitd]:
+    """A buildkitd beside the others, whose cache a test may prune: nobody else builds with it meanwhile."""
+    if missing := missing_buildkitd():
+        pytest.skip(missing)
+    with running_buildkitd(workshop.folder / "buildkitd-alone", workshop.registry.host) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Caches that are no image, and a current buildkitd: ours are for it, its are for us, whatever shape and place."""
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.interop.workshop import Workshop
 from tests.support.daemons import Buildkitd, Steps
+from tests.support.images import push_busybox
 from tests.support.program import PROGRAM, environment
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
@@ -38,7 +40,7 @@ BUILDING = "building 42"
 class Project:
     """A context, and our engine at work on it."""
 
-    workshop: Workshop
+    host: str
     context: Path
 
     def change_final_stage(self) -> None:
@@ -49,13 +51,13 @@ class Project:
     def cache(self, form: str, who: str, name: str) -> tuple[str, str]:
         """As a target and as a source."""
         text = FORMS[form].format(
-            host=self.workshop.registry.host, folder=self.context.parent, who=who, name=f"{self.context.name}-{name}"
+            host=self.host, folder=self.context.parent, who=who, name=f"{self.context.name}-{name}"
         )
         kind, place = text.split(",")[:2]
         return text, f"{kind},{place}".replace("dest=", "src=")
 
     def tag(self, who: str) -> str:
-        return f"{self.workshop.registry.host}/{who}/{self.context.name}:1"
+        return f"{self.host}/{who}/{self.context.name}:1"
 
     def ours(self, *options: str) -> dict[str, str]:
         """Outcomes of the steps that our engine has with these options."""
@@ -64,7 +66,7 @@ class Project:
             *(PROGRAM, "build", "--progress", "plain", "--push", "--tag", self.tag("ours")),
             *("--metadata-file", str(metadata), *options, str(self.context)),
         ]
-        given = environment(self.workshop.runtime, self.context.parent)
+        given = environment(os.environ["IMAGEBUILD_RUNTIME"], self.context.parent)
         done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         result: dict[str, Any] = json.loads(metadata.read_text())["imagebuild.result"]
@@ -78,8 +80,8 @@ def project(workshop: Workshop, tmp_path: Path) -> Project:
     for name in ("x", "y"):
         (context / name).write_text(name)
         (context / name).chmod(0o644)
-    (context / "Dockerfile").write_text(DOCKERFILE.format(**workshop.images))
-    return Project(workshop, context)
+    (context / "Dockerfile").write_text(DOCKERFILE.format(base=push_busybox(workshop.registry.host)))
+    return Project(workshop.registry.host, context)
 
 
 def misses(outcomes: dict[str, str]) -> set[str]:
@@ -153,5 +155,16 @@ def test_our_image_in_a_layout_is_a_cache_for_them(project: Project, buildkitd: 
     project.ours("--cache-to", "type=inline", "--output", f"type=oci,dest={layout},tar=false")
     index = json.loads((layout / "index.json").read_text())
     source = f"type=local,src={layout},digest={index['manifests'][0]['digest']}"
+    buildkitd.forget()
+    assert_all_cached(buildkitd.build_with(project.context, project.tag("theirs"), imports=[source]))
+
+
+@pytest.mark.parametrize("form", ["registry", "local"])
+def test_layers_that_lie_on_nothing_are_hits_for_them(project: Project, buildkitd: Buildkitd, form: str) -> None:
+    """COPY --link: a layer of its own in the table, and the same one on others."""
+    dockerfile = project.context / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "COPY --link x /linked\nCOPY --link --from=build /src/out /too\n")
+    to, source = project.cache(form, "ours", "linked")
+    project.ours("--cache-to", f"{to},mode=max")
     buildkitd.forget()
     assert_all_cached(buildkitd.build_with(project.context, project.tag("theirs"), imports=[source]))

@@ -29,7 +29,7 @@ def tree(inspected: Inspected) -> Iterator[str]:
     )
     for stage in steps.stages:
         yield ""
-        yield f"on {_ground(steps.steps[stage[0]])}"
+        yield f"on {_ground(inspected, steps.steps[stage[0]])}"
         for number in stage:
             last = number == stage[-1]
             step = steps.steps[number]
@@ -38,13 +38,20 @@ def tree(inspected: Inspected) -> Iterator[str]:
                 yield f"{'  ' if last else '│ '}     {line}"
 
 
-def _ground(step: CachedStep) -> str:
+def _ground(inspected: Inspected, step: CachedStep) -> str:
     if step.base is not None:
         return f"step {step.base + 1}"
     first = step.inputs[0]
+    if _copies_only(inspected, step):
+        return "nothing (FROM scratch)"
     if first.sources and first.step is None and not first.contents:
         return f"source {_shorts(first.sources)}"
     return "nothing (FROM scratch)"
+
+
+def _copies_only(inspected: Inspected, step: CachedStep) -> bool:
+    """Has it nothing below it, only what it copies? Its single input looks like a base, but for what it says itself."""
+    return len(step.inputs) == 1 and _said(inspected, step).startswith(("COPY ", "ADD "))
 
 
 def _title(inspected: Inspected, step: CachedStep) -> str:
@@ -63,7 +70,9 @@ def _said(inspected: Inspected, step: CachedStep) -> str:
 def _details(inspected: Inspected, step: CachedStep) -> Iterator[str]:
     yield f"key {short(inspected.key(step.records[0]))}{_result(inspected, step)}"
     for position, known in enumerate(step.inputs):
-        if position or (step.base is None and known.step is not None) or known.contents:
+        if _copies_only(inspected, step) and known.step is None and not known.contents:
+            yield f"reads files {_shorts(known.sources)}"
+        elif position or (step.base is None and known.step is not None) or known.contents:
             yield f"reads {_known(known)}"
     for record in step.records[1:]:
         yield (
