@@ -279,3 +279,23 @@ def test_a_step_whose_comments_and_blanks_changed_is_a_hit_with_the_same_layers(
     write("echo 'a #' > /a && echo b", "cat /a > /b")
     changed = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:5")
     assert set(changed.outcomes.values()) == {"miss"}
+
+
+def test_linked_layers_lie_between_others_and_are_hits_later(workshop: Workshop) -> None:
+    workshop.write("a", "linked\n")
+    workshop.write("b", "over it\n")
+    workshop.write(
+        "Dockerfile",
+        f"""FROM {workshop.base}
+RUN mkdir -p /etc/app/a && echo old > /etc/app/a/old
+COPY --link a /etc/app/
+RUN test "$(cat /etc/app/a)" = linked && echo more > /etc/app/c
+COPY --link b /etc/app/a
+RUN test "$(cat /etc/app/a)" = "over it" && test "$(cat /etc/app/c)" = more
+""",
+    )
+    first = workshop.build()
+    assert set(first.outcomes.values()) == {"miss"}
+    again = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    assert set(again.outcomes.values()) == {"hit"}
+    assert (again.digest, again.result["bytes"]["pulled"]) == (first.digest, 0)

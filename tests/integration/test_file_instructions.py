@@ -39,7 +39,7 @@ def test_everything_that_copy_can(bench: Bench) -> None:
     bench.write(
         """FROM scratch AS one
 COPY --chmod=go-rwx,u+X dir /one/
-COPY <<a --chmod=640 <<"b" /docs/
+COPY <<a <<"b" /docs/
 hello
 a
 $not expanded
@@ -48,7 +48,7 @@ FROM scratch
 COPY --parents --exclude=**/skip dir/*/ /two/
 COPY --link --chown=7:8 file /three/
 COPY --link --from=one / /
-""".replace("<<a --chmod=640", "<<a"),
+""",
         file="x",
         dir__sub__f="f",
         dir__sub__skip="s",
@@ -93,10 +93,11 @@ def test_a_file_whose_checksum_is_known_is_not_even_asked_for_when_it_is_cached(
 
 def test_a_file_that_is_another_one_is_shown_with_both_checksums(bench: Bench, web: Web) -> None:
     url = web.serve("/f", Answer(b"hello"))
-    bench.write(f"FROM scratch\nADD --checksum={Digest.of(b'bye')} {url} /x\n")
+    bench.write(f"FROM scratch\nARG AT={url}\nADD --checksum={Digest.of(b'bye')} $AT /x\n")
     log = bench.build(code=18)
     assert Digest.of(b"hello") in log
     assert Digest.of(b"bye") in log
+    assert "line 3: ADD" in log
     assert ">>> ADD" in log
 
 
@@ -137,3 +138,22 @@ def test_a_tag_is_known_by_its_own_object_and_by_its_commit(bench: Bench, reposi
 def test_a_revision_that_is_not_there_names_the_line(bench: Bench, repository: Repository) -> None:
     bench.write(f"FROM scratch\nADD {repository.url}#nope /x\n")
     assert 'line 2: ADD: the repository has no branch or tag "nope"' in bench.build(code=16)
+
+
+def test_named_contexts_are_copied_from_and_built_on(bench: Bench, web: Web) -> None:
+    other = bench.folder / "other"
+    (other / "d").mkdir(parents=True)
+    (other / "d/f").write_text("x")
+    (other / "secret").write_text("x")
+    (other / ".dockerignore").write_text("secret\n")
+    url = web.serve("/f", Answer(b"hello"))
+    bench.write("FROM named\nCOPY --from=named d /copied/\nCOPY --from=remote context /context\n")
+    bench.build("--build-context", f"named={other}", "--build-context", f"remote={url}", str(bench.context))
+    assert bench.files() == {
+        ".dockerignore": (0, 0, 0o644),
+        "d": (0, 0, 0o755),
+        "d/f": (0, 0, 0o644),
+        "copied": (0, 0, 0o755),
+        "copied/f": (0, 0, 0o644),
+        "context": (0, 0, 0o600),
+    }

@@ -19,6 +19,7 @@ from imagebuild_engine.host.registry import RegistryClient
 from imagebuild_engine.host.rootfs import Kind, scan
 from imagebuild_engine.host.snapshots import FlatSnapshotter, OverlaySnapshotter
 
+from tests.support.lowering import AMD64
 from tests.support.trees import Picture, picture
 
 CONTEXT = Context(MAIN_CONTEXT)
@@ -104,6 +105,7 @@ def file_steps(folder: Path, context: Path, snapshotter: str, *ignored: str) -> 
             trees=Trees(store, {MAIN_CONTEXT: tree}, created=lambda: "2026-01-01T00:00:00Z"),
             remote=RemoteFiles(surroundings.directory / "remote", local_git=True),
             imported=(),
+            platform=AMD64,
             base_layers={},
             view=_Silent(),
             numbers={},

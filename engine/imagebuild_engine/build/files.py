@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.cache import has_wildcards, wildcard_match
-from ..core.dockerfile import IgnoreMatcher, IgnorePatterns
+from ..core.dockerfile import IgnoreMatcher, IgnorePatterns, parse_mode
 from ..core.graph import Chown as ChownOf
 from ..core.graph import CopyAction, FileAction, MkdirAction, MkfileAction, Owner, UserById
 from ..host.layers import is_archive, unpack_archive
@@ -77,11 +77,7 @@ def _copy(action: CopyAction, target: Tree, source: CopySource, owner: FileOwner
 
 
 def _change(text: str) -> Callable[[int, bool], int] | None:
-    if not text:
-        return None
-    from ..core.dockerfile.modes import parse_mode
-
-    return parse_mode(text).apply
+    return parse_mode(text).apply if text else None
 
 
 def _matcher(patterns: tuple[str, ...]) -> IgnoreMatcher | None:

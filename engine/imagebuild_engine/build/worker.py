@@ -38,7 +38,7 @@ from ..host.registry import RegistryError
 from ..host.rootfs import Tree as Files
 from ..host.rootfs import User, UserNotFound, lookup_user
 from . import files
-from .failures import FileStepFailed, StepFailed, StepNotPossible, file_problem, is_full
+from .failures import FileStepFailed, SourceFailed, StepFailed, StepNotPossible, file_problem, is_full
 from .imports import Imported
 from .layers import Context, Fetched, RemoteLayer, Result, Tree, stacked
 from .mounts import Handed, MountProblem, StepMounts, is_root, root_input
@@ -180,7 +180,16 @@ class BuildWorker:
                 case GitSource():
                     return Fetched(await self.remote.git_tree(source))
         except (FetchFailed, GitFailed) as error:
-            raise self._problem(vertex, error) from error
+            if (step := self._step_of(vertex)) is not None:
+                raise self._problem(step, error) from error
+            name = source.url if isinstance(source, HttpSource) else source.remote
+            raise SourceFailed(name, error).located(self.source) from error
+
+    def _step_of(self, source: Vertex) -> Vertex | None:
+        """Which says where in the Dockerfile the source is named."""
+        if source.origin is not None:
+            return source
+        return next((step for step in self.numbers if any(edge.vertex is source for edge in step.inputs)), None)
 
     async def _change_files(self, vertex: Vertex, op: FileOp, inputs: Sequence[Result]) -> Result:
         """The actions of a Dockerfile's file op work on one tree, one after the other."""

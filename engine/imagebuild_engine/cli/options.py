@@ -1,14 +1,12 @@
 """Option values as buildx writes them, turned into the contract's values."""
 
-import re
 import sys
 from pathlib import Path
 
 import click
 
 from ..contract import ArchiveSource, DirectorySource, GitSource, InvalidReference, Reference, Source
-
-_GIT_URL = re.compile(r"(?:https?|ssh|git|file)://.+|[\w.-]+@[\w.-]+:.+")
+from ..core.dockerfile import DockerfileError, parse_git_reference
 
 
 def attributes(option: str, text: str) -> dict[str, str]:
@@ -65,13 +63,38 @@ def context(text: str) -> Source:
         if sys.stdin.isatty():
             raise click.BadParameter("- reads an archive or a Dockerfile from standard input", param_hint="CONTEXT")
         return Source(archive=ArchiveSource(path="/dev/stdin"))
-    if _GIT_URL.fullmatch(text) and (".git" in text or text.startswith(("git://", "git@", "ssh://", "file://"))):
-        url, _, fragment = text.partition("#")
-        revision, _, directory = fragment.partition(":")
-        return Source(git=GitSource(url=url, revision=revision or "HEAD"), context_dir=directory or ".")
+    path = Path(text).resolve()
+    if path.is_dir():
+        return Source(directory=DirectorySource(path=str(path)))
+    if (repository := _repository(text)) is not None:
+        return repository
     if text.startswith(("http://", "https://")):
         return Source(archive=ArchiveSource(url=text))
-    path = Path(text).resolve()
     if path.is_file():
         return Source(archive=ArchiveSource(path=str(path)))
     return Source(directory=DirectorySource(path=str(path)))
+
+
+def _repository(text: str) -> Source | None:
+    """A Git repository as BuildKit understands one, or a file: URL of one; None for anything else."""
+    if text.startswith("file://"):
+        url, _, fragment = text.partition("#")
+        revision, _, directory = fragment.partition(":")
+        return Source(git=GitSource(url=url, revision=revision or "HEAD"), context_dir=directory or ".")
+    try:
+        found = parse_git_reference(text)
+    except DockerfileError as error:
+        raise click.BadParameter(str(error), param_hint="CONTEXT") from error
+    if found is None:
+        return None
+    asked = {
+        "checksum": bool(found.checksum),
+        "keep-git-dir": bool(found.keep_git_dir),
+        "submodules": bool(found.submodules),
+        "mtime": found.mtime == "checkout",
+        "fetch-by-commit": found.fetch_by_commit,
+    }
+    if refused := [name for name, given in asked.items() if given]:
+        raise click.BadParameter(f"not supported yet: {', '.join(refused)} of a Git context", param_hint="CONTEXT")
+    url = f"https://{found.remote}" if found.like_a_path else found.remote
+    return Source(git=GitSource(url=url, revision=found.ref or "HEAD"), context_dir=found.subdir or ".")
