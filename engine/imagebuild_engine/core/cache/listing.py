@@ -100,6 +100,7 @@ class _Walk:
         elif chosen:
             self._list_open()
             # What is chosen by itself is copied as what it leads to; what is inside a directory, as the link it is.
+            # At the top of the root BuildKit hashes what a link leads to as well, though it copies the link.
             followed = entry.kind == "symlink" and self.follow_links and parent is None
             digest = self.tree.checksum(path) if followed else entry.digest
             self.entries.append(Listed(path, digest, False, len(self.open)))
