@@ -66,7 +66,7 @@ def workshop(tmp_path: Path) -> Iterator[Workshop]:
 
 def push_base(workshop: Workshop) -> dict[Digest, Digest]:
     """An image that answers for the golden one. Its keys, and those that they stand for."""
-    golden_reference, pinned = base_image()
+    golden_reference, pinned = base_image(golden())
     layer = busybox_layer()
     config = RunConfig(env=pinned.config.config.env, working_dir=pinned.config.config.working_dir)
     digest = push_image(workshop.base, [layer], config)

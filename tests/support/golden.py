@@ -1,10 +1,14 @@
-"""The golden file: records that real BuildKit daemons made. `IMAGEBUILD_GOLDEN` names another file of the same form."""
+"""Golden files: records that real BuildKit daemons made.
+
+There is one in the repository. `IMAGEBUILD_GOLDEN` names another file of the same form, which takes its place wherever
+all cases of a file are gone through; tests about a certain case keep to the repository's.
+"""
 
 import base64
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,9 +40,19 @@ _TYPEFLAGS = {"file": "0", "dir": "5", "symlink": "2"}
 
 
 @cache
-def golden() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(Path(os.environ.get("IMAGEBUILD_GOLDEN", DEFAULT)).read_text())
+def _read(path: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(Path(path).read_text())
     return data
+
+
+def golden() -> dict[str, Any]:
+    """The file whose cases are gone through."""
+    return _read(os.environ.get("IMAGEBUILD_GOLDEN") or str(DEFAULT))
+
+
+def own() -> dict[str, Any]:
+    """The repository's file."""
+    return _read(str(DEFAULT))
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,8 @@ class Case:
 
     name: str
     data: dict[str, Any]
+    file: dict[str, Any] = field(repr=False, compare=False)
+    """The whole file that the case is from."""
 
     @property
     def dockerfile(self) -> bytes:
@@ -93,13 +109,13 @@ class Case:
 @cache
 def cases() -> tuple[Case, ...]:
     """All cases of the file."""
-    return tuple(Case(name, data) for name, data in golden()["cases"].items())
+    return tuple(Case(name, data, golden()) for name, data in golden()["cases"].items())
 
 
 def case(prefix: str) -> Case:
-    """The case whose name starts with the prefix and an underscore."""
-    (name,) = (name for name in golden()["cases"] if name.startswith(f"{prefix}_"))
-    return Case(name, golden()["cases"][name])
+    """The case of the repository's file whose name starts with the prefix and an underscore."""
+    (name,) = (name for name in own()["cases"] if name.startswith(f"{prefix}_"))
+    return Case(name, own()["cases"][name], own())
 
 
 def described(path: str, facts: dict[str, Any]) -> TreeEntry:
@@ -124,9 +140,9 @@ def _bytes(facts: dict[str, Any]) -> bytes:
     return base64.b64decode(facts["b64"]) if "b64" in facts else text.encode()
 
 
-def base_image(platform: Platform = AMD64) -> tuple[Reference, PinnedImage]:
-    """The base image of the golden Dockerfiles, under the name that they use."""
-    base = golden()["base"]
+def base_image(file: dict[str, Any], platform: Platform = AMD64) -> tuple[Reference, PinnedImage]:
+    """The base image of a golden file's Dockerfiles, under the name that they use."""
+    base = file["base"]
     reference = Reference.parse(base["ref_in_dockerfiles"])
     digest = Digest.parse(base["digest_used_in_key (index)"])
     facts = base["platforms"][str(platform)]

@@ -44,7 +44,7 @@ from imagebuild_engine.core.graph import (
 )
 from imagebuild_engine.core.oci import Digest, Platform
 
-from .golden import AMD64, Case, base_image, golden
+from .golden import AMD64, Case, base_image
 from .shell_model import written_by
 
 
@@ -93,32 +93,32 @@ def lowered(found: Case) -> Lowered:
     while not isinstance(result := lower(dockerfile, options, pins), Lowered):
         assert result, f"{found.name}: nothing more is asked for, and nothing comes"
         pins = Pins(
-            images={**pins.images, **{request: _image(request) for request in result.images}},
-            files={**pins.files, **{url: _download(url) for url in result.files}},
-            commits={**pins.commits, **{request: _commit(request) for request in result.commits}},
+            images={**pins.images, **{request: _image(found, request) for request in result.images}},
+            files={**pins.files, **{url: _download(found, url) for url in result.files}},
+            commits={**pins.commits, **{request: _commit(found, request) for request in result.commits}},
         )
     return result
 
 
-def _image(request: ImageRequest) -> PinnedImage:
-    reference, image = base_image(request.platform)
+def _image(found: Case, request: ImageRequest) -> PinnedImage:
+    reference, image = base_image(found.file, request.platform)
     assert request.reference == reference, f"the golden file says nothing about {request.reference}"
     return image
 
 
-def _fixture(name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = golden()["fixtures"][name]
-    return found
+def _fixture(found: Case, name: str) -> Mapping[str, Any]:
+    facts: Mapping[str, Any] = found.file["fixtures"][name]
+    return facts
 
 
-def _download(url: str) -> PinnedFile:
-    found = _fixture(url)
-    return PinnedFile(checksum=Digest.of(found["body"].encode()), last_modified=found.get("Last-Modified", ""))
+def _download(found: Case, url: str) -> PinnedFile:
+    facts = _fixture(found, url)
+    return PinnedFile(checksum=Digest.of(facts["body"].encode()), last_modified=facts.get("Last-Modified", ""))
 
 
-def _commit(request: CommitRequest) -> PinnedCommit:
+def _commit(found: Case, request: CommitRequest) -> PinnedCommit:
     branch = request.ref or "main"
-    return PinnedCommit(commit=_fixture(request.remote)[branch], ref=f"refs/heads/{branch}")
+    return PinnedCommit(commit=_fixture(found, request.remote)[branch], ref=f"refs/heads/{branch}")
 
 
 def kept_by_dockerignore(found: Case) -> set[str]:
@@ -198,9 +198,9 @@ class Told:
             case ImageSource(diff_ids=diff_ids):
                 return Tree(len(diff_ids), more="the base image")
             case HttpSource(url=url, filename=name):
-                return Tree(1, {name: _entry(name, "file", _fixture(url)["body"].encode(), mode=0o600)})
+                return Tree(1, {name: _entry(name, "file", _fixture(self.found, url)["body"].encode(), mode=0o600)})
             case GitSource(remote=remote):
-                tree = _fixture(remote)["tree"]
+                tree = _fixture(self.found, remote)["tree"]
                 return Tree(1, {path: _entry(path, "file", text.encode()) for path, text in tree.items()})
             case ExecOp(args=args):
                 made = written_by(args[-1])

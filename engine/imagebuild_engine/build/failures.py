@@ -9,9 +9,9 @@ import os
 from dataclasses import dataclass
 
 from ..contract import FailureResult, Reason, failure
-from ..core.cache import BadWildcard
 from ..core.dockerfile import DockerfileError, Location, Source
 from ..core.graph import Origin
+from ..core.patterns import BadPattern
 from ..host.content import ContentError, DiskFull
 from ..host.context import ContextMissing, GitFailed
 from ..host.executor import ExecutorError, NotPossibleHere, StepTimedOut
@@ -220,7 +220,7 @@ def failure_of(error: BaseException) -> FailureResult:
 def file_problem(origin: Origin, error: Exception) -> Exception:
     """The user's error behind what a file step ran into; anything else is given back as it is."""
     match error:
-        case BadWildcard():
+        case BadPattern():
             return FileStepFailed(origin, Reason.DOCKERFILE_INVALID, str(error))
         case CopySourceMissing() | FileNotFoundError():
             return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))

@@ -5,10 +5,10 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..core.cache import has_wildcards, wildcard_match
 from ..core.dockerfile import IgnoreMatcher, IgnorePatterns, parse_mode
 from ..core.graph import Chown as ChownOf
 from ..core.graph import CopyAction, FileAction, MkdirAction, MkfileAction, Owner, UserById
+from ..core.patterns import has_wildcards, path_match
 from ..host.layers import is_archive, unpack_archive
 from ..host.rootfs import (
     CopyOptions,
@@ -126,7 +126,7 @@ def _matches(base: bytes, pattern: str, source: CopySource) -> Sequence[str]:
         below = path[len(prefix) :].lstrip("/")
         if not _exists(os.fsencode(path), source):
             continue
-        if wildcard_match(pattern, below):
+        if path_match(pattern, below):
             found.append("/" + path)
         elif _may_match_below(parts, below):
             pending += _children(path, source)
@@ -138,7 +138,7 @@ def _may_match_below(parts: list[str], below: str) -> bool:
     names = below.split("/")
     if any("[" in part for part in parts):
         return True
-    return len(names) < len(parts) and all(map(wildcard_match, parts, names))
+    return len(names) < len(parts) and all(map(path_match, parts, names))
 
 
 def _children(folder: str, source: CopySource) -> list[str]:

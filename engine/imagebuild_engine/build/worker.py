@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..contract import Reason
-from ..core.cache import BadWildcard, ChainResult, LayerResult
+from ..core.cache import ChainResult, LayerResult
 from ..core.dockerfile import Location, Source
 from ..core.graph import (
     SCRATCH,
@@ -31,6 +31,7 @@ from ..core.graph import (
     Vertex,
 )
 from ..core.oci import Descriptor, Digest, Platform
+from ..core.patterns import BadPattern
 from ..host.context import GitFailed
 from ..host.executor import HOSTNAME, Network, NotPossibleHere, Process, ResourceLimit, StartFailed, Stream
 from ..host.fetch import FetchFailed
@@ -98,7 +99,7 @@ class BuildWorker:
             return request.digests(tree)
         except LookupError as error:
             raise self._problem(vertex, FileNotFoundError(str(error))) from error
-        except BadWildcard as error:
+        except BadPattern as error:
             raise self._problem(vertex, error) from error
 
     async def execute(self, vertex: Vertex, inputs: Sequence[Result]) -> Result:

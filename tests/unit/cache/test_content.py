@@ -9,11 +9,11 @@ from imagebuild_engine.core.cache import DescribedTree, PathNotFound, entry_head
 from imagebuild_engine.core.oci import Digest
 
 from tests.support.described import EMPTY, LINKS, file, folder, link, listed
-from tests.support.golden import case, golden
+from tests.support.golden import case, own
 
 
 def named(kind: str) -> dict[str, str]:
-    return {key: text for key, (found, text) in golden()["preimages_HEAD"].items() if found == kind}
+    return {key: text for key, (found, text) in own()["preimages_HEAD"].items() if found == kind}
 
 
 # One entry

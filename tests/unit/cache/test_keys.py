@@ -4,7 +4,7 @@ import pytest
 from imagebuild_engine.core.cache import content_key, root_key, selector_of
 from imagebuild_engine.core.oci import Digest
 
-from tests.support.golden import golden
+from tests.support.golden import own
 
 HELLO = Digest.parse("sha256:09eefdc91e8894bc767daae7daa5a4e8cbf396610f10ae20604d9086c76d4a93")
 
@@ -37,17 +37,17 @@ def test_a_step_is_known_by_its_op_and_output(op: str, record: str) -> None:
 
 def test_every_record_key_of_the_golden_file_is_reproduced() -> None:
     seen = 0
-    for key, (kind, text) in golden()["preimages_HEAD"].items():
+    for key, (kind, text) in own()["preimages_HEAD"].items():
         digest, at, output = text.rpartition("@")
         if kind == "string" and at:
-            own = content_key(Digest.parse(digest)) if output == "-1" else root_key(Digest.parse(digest), int(output))
-            assert own == key
+            ours = content_key(Digest.parse(digest)) if output == "-1" else root_key(Digest.parse(digest), int(output))
+            assert ours == key
             seen += 1
     assert seen > 80
 
 
 def test_every_selector_of_the_golden_file_is_reproduced() -> None:
-    lists = {key: text for key, (kind, text) in golden()["preimages_HEAD"].items() if kind == "string-list"}
+    lists = {key: text for key, (kind, text) in own()["preimages_HEAD"].items() if kind == "string-list"}
     assert lists
     assert {key: selector_of(text.split("\0")) for key, text in lists.items()} == {key: key for key in lists}
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imagebuild_engine.core.cache import (
-    BadWildcard,
     ContentRequest,
     ContentSelector,
     DescribedTree,
@@ -16,6 +15,7 @@ from imagebuild_engine.core.cache.listing import Listing, listing
 from imagebuild_engine.core.cache.reading import has_one_reading
 from imagebuild_engine.core.cache.selection import by_matches, by_names, by_paths
 from imagebuild_engine.core.oci import Digest
+from imagebuild_engine.core.patterns import BadPattern
 
 from tests.support.described import EMPTY, LINKS, file, folder, link, listed, tree
 from tests.support.golden import case
@@ -262,7 +262,7 @@ def test_what_is_required_and_not_chosen_is_not_found(include: str, required: st
 
 
 def test_a_malformed_filter_is_a_bad_pattern() -> None:
-    with pytest.raises(BadWildcard):
+    with pytest.raises(BadPattern):
         ContentRequest(selectors=(wildcard("/", exclude=("[",)),)).digests(tree())
 
 

@@ -5,16 +5,16 @@ from imagebuild_engine.core.graph import GitSource, HttpSource, ImageSource, Loc
 from imagebuild_engine.core.graph.keys import git_text
 from imagebuild_engine.core.oci import Digest, Platform, Reference
 
-from tests.support.golden import golden
+from tests.support.golden import own
 
 
 def test_the_keys_of_the_golden_base_image() -> None:
-    base = golden()["base"]
+    base = own()["base"]
     expected = {
         "linux/amd64": "46a1512a7bb5a6bde9fb5340f92eaaad59e2b634636dcacb353770d6784ec025",
         "linux/arm64": next(
             key.removeprefix("sha256:")
-            for key, (_, text) in golden()["preimages_HEAD"].items()
+            for key, (_, text) in own()["preimages_HEAD"].items()
             if text.startswith('{"Digest"') and "arm64" in text
         ),
     }
@@ -27,7 +27,7 @@ def test_the_keys_of_the_golden_base_image() -> None:
 
 
 def test_the_root_records_of_the_golden_base_image() -> None:
-    base = golden()["base"]
+    base = own()["base"]
     diff_ids = tuple(map(Digest.parse, base["platforms"]["linux/amd64"]["diff_ids"]))
     found = cache_map(image(Digest.parse(base["digest_used_in_key (index)"]), "linux/amd64", *diff_ids))
     assert [root_key(digest, 0) for digest in found.digests] == [

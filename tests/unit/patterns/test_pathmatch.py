@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+
 import pytest
-from imagebuild_engine.core.patterns import BadPattern, path_match
+from hypothesis import given
+from hypothesis import strategies as st
+from imagebuild_engine.core.patterns import BadPattern, has_wildcards, path_match
 
 # pattern, name, whether it matches; None: bad pattern
 ROWS: list[tuple[str, str, bool | None]] = [
@@ -56,6 +61,7 @@ ROWS: list[tuple[str, str, bool | None]] = [
     ("a[", "x", None),
     ("a/b[", "x", None),
     ("*x", "xxx", True),
+    ("*[^x]*b", "aa/ab", False),
     ("\\", "a", None),
     ("a\\", "b", None),
     ("[!a]", "!", True),
@@ -109,3 +115,27 @@ def test_half_a_surrogate_pair_is_an_ordinary_mismatch() -> None:
 
 def test_stars_do_not_backtrack_for_ever() -> None:
     assert not path_match("*a" * 60 + "b", "a" * 2_000)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/a*", True), ("/a\\*", False), ("/[", True), ("/a\\\\?", True), ("/", False)]
+)
+def test_an_escaped_wildcard_is_none(path: str, expected: bool) -> None:
+    assert has_wildcards(path) is expected
+
+
+@given(st.text("ab*?", max_size=12), st.text("ab", max_size=20))
+def test_within_one_name_it_is_shell_matching(pattern: str, name: str) -> None:
+    assert path_match(pattern, name) == bool(re.fullmatch(fnmatch.translate(pattern), name))
+
+
+@given(st.text("ab*?[]-^\\/", max_size=12), st.text("ab/-]", max_size=12))
+def test_nothing_but_a_refusal_comes_out_of_odd_patterns(pattern: str, name: str) -> None:
+    try:
+        path_match(pattern, name)
+    except BadPattern as error:
+        assert error.pattern == pattern
+
+
+def test_many_stars_take_no_time() -> None:
+    assert not path_match("*a" * 30 + "b", "a" * 2000)

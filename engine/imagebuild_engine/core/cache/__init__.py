@@ -17,13 +17,11 @@ from .selection import ContentRequest, ContentSelector
 from .stacks import Stacks
 from .steps import CachedStep, CachedSteps, StepInput, steps_of
 from .table import NO_PARENT, LayerTable, joined, without_layers
-from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
 __all__ = [
     "CONFIG_MEDIA_TYPE",
     "NO_PARENT",
     "ZERO_TIME",
-    "BadWildcard",
     "CacheConfig",
     "CacheIndex",
     "CacheResult",
@@ -59,13 +57,11 @@ __all__ = [
     "encode_config",
     "encode_records",
     "entry_header",
-    "has_wildcards",
     "is_time",
     "joined",
     "normalized",
     "root_key",
     "selector_of",
     "steps_of",
-    "wildcard_match",
     "without_layers",
 ]

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ..oci import Digest
-from ..patterns import BadPattern, IgnoreMatcher, ParentMatch
+from ..patterns import IgnoreMatcher, ParentMatch, has_wildcards, path_match
 from .content import DescribedTree, PathNotFound, clean, octets
-from .wildcard import BadWildcard, has_wildcards, wildcard_match
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,7 @@ class _Walk:
         elif chosen:
             self._list_open()
             # What is chosen by itself is copied as what it leads to; what is inside a directory, as the link it is.
+            # At the top of the root BuildKit hashes what a link leads to as well, though it copies the link.
             followed = entry.kind == "symlink" and self.follow_links and parent is None
             digest = self.tree.checksum(path) if followed else entry.digest
             self.entries.append(Listed(path, digest, False, len(self.open)))
@@ -137,7 +137,7 @@ def listing(
     exclude: tuple[str, ...] = (),
     required: tuple[str, ...] = (),
 ) -> Listing:
-    """What is chosen. Raises PathNotFound, also for what is required and not there, and BadWildcard."""
+    """What is chosen. Raises PathNotFound, also for what is required and not there, and BadPattern."""
     pattern = clean(path)
     walk = _Walk(tree, follow_links, _matcher(include), _matcher(exclude))
     matches: list[tuple[str, str]] = []
@@ -169,16 +169,11 @@ def _below(tree: DescribedTree, key: str) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _matcher(patterns: tuple[str, ...]) -> IgnoreMatcher | None:
-    if not patterns:
-        return None
-    try:
-        return IgnoreMatcher.of(patterns)
-    except BadPattern as error:
-        raise BadWildcard(error.pattern) from None
+    return IgnoreMatcher.of(patterns) if patterns else None
 
 
 def _matches(tree: DescribedTree, pattern: str) -> tuple[str, Iterator[tuple[str, str]]]:
-    """What stands before the first wildcard; the matches in order, each as key and as written. Raises BadWildcard."""
+    """What stands before the first wildcard; the matches in order, each as key and as written. Raises BadPattern."""
     names = pattern.split("/")[1:]
     fixed = 0
     while fixed < len(names) and not has_wildcards(names[fixed]):
@@ -198,6 +193,6 @@ def _matches_below(tree: DescribedTree, pattern: str, stem: str, prefix: str) ->
         name = stem + key[len(prefix) :].replace("\0", "/")
         if last is not None and name.startswith(last + "/"):
             continue
-        if (depth is None or name.count("/") == depth) and wildcard_match(pattern, name):
+        if (depth is None or name.count("/") == depth) and path_match(pattern, name):
             last = name
             yield key, name

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..oci import Digest
+from ..patterns import has_wildcards
 from .content import DescribedTree, octets
 from .listing import Listing, listing
 from .reading import has_one_reading
-from .wildcard import has_wildcards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class ContentSelector:
         return self.is_pattern or bool(self.include or self.exclude)
 
     def read(self, tree: DescribedTree) -> Digest | Listing:
-        """A path's checksum, or the list of what is chosen. Raises PathNotFound and BadWildcard."""
+        """A path's checksum, or the list of what is chosen. Raises PathNotFound and BadPattern."""
         if not self.chooses:
             return tree.checksum(self.path, follow_links=self.follow_links)
         return listing(
@@ -65,7 +65,7 @@ class ContentRequest:
     selectors: tuple[ContentSelector, ...] = ()
 
     def digest(self, tree: DescribedTree) -> Digest:
-        """The content digest of all that is selected. Raises PathNotFound and BadWildcard."""
+        """The content digest of all that is selected. Raises PathNotFound and BadPattern."""
         return self.digests(tree)[0]
 
     def digests(self, tree: DescribedTree) -> tuple[Digest, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..cache import has_wildcards
 from ..dockerfile import Add, Copy, DockerfileError, HereDocument, Location, content_text, parse_mode
 from ..graph import SCRATCH, Chown, CopyAction, Edge, FileOp, MkfileAction, UserByName
+from ..patterns import has_wildcards
 from .owner import chown
 from .paths import absolute, relative_to
 from .sources import RemoteFile, RemoteTree, Sources

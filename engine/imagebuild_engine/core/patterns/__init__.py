@@ -9,7 +9,16 @@ matcher.matches_or_parent_matches("src/a.c")                 for a path alone
 from .blanks import SPACE
 from .cleanpath import clean_path
 from .matcher import IgnoreMatcher, ParentMatch
-from .pathmatch import BadPattern, path_match
+from .pathmatch import BadPattern, has_wildcards, path_match
 from .pattern import IgnorePattern
 
-__all__ = ["SPACE", "BadPattern", "IgnoreMatcher", "IgnorePattern", "ParentMatch", "clean_path", "path_match"]
+__all__ = [
+    "SPACE",
+    "BadPattern",
+    "IgnoreMatcher",
+    "IgnorePattern",
+    "ParentMatch",
+    "clean_path",
+    "has_wildcards",
+    "path_match",
+]

@@ -67,6 +67,19 @@ class _Piece:
         return at
 
 
+def has_wildcards(path: str) -> bool:
+    """Would BuildKit expand this path (fsutil, containsWildcards)? An escaped character alone does not count."""
+    escaped = False
+    for character in path:
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character in "*?[":
+            return True
+    return False
+
+
 def path_match(pattern: str, name: str) -> bool:
     """Whether the whole name matches. Raises BadPattern. Names may carry bytes that are not UTF-8 (surrogateescape)."""
     pieces = _compile(pattern)
