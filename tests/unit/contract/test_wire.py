@@ -119,7 +119,7 @@ def test_a_request_survives_the_wire() -> None:
         (b'{"source":{"directory":{"path":"/c"}},"targt":"x"}', "targt"),
         (b'{"source":{"directory":{"path":1}}}', r"source\.directory\.path"),
         (b'{"source":{},"secrets":[{"id":"a","value":"x"}]}', "value"),
-        (b'{"source":{},"secrets":[{"id":""}]}', r"secrets\[\.\.\.\]\.id"),
+        (b'{"source":{},"secrets":[{"id":""}]}', r"secrets.*\.id"),
         (b'{"source":{},"ulimits":[{"name":"x","soft":1,"hard":1}]}', "x"),
         (b'{"source":{},"allow":["everything"]}', "everything"),
         (b'{"source":{},"shmSize":-1}', "shmSize"),
