@@ -41,7 +41,7 @@ fuzz: install ## 200,000 hostile Dockerfiles for the reader; FUZZ="--inputs 1000
 	$(BIN)/python -m tests.support.fuzzing $(FUZZ)
 
 integration: install ## real mounts, processes and a registry on loopback (root)
-	@$(TOOLS) packages build cluster images
+	@$(TOOLS) packages build cluster images steps
 	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/integration tests/conformance
 
 interop: install ## one cache with the real builders: a dockerd and a buildkitd on loopback (root, Debian)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import stat
 import time
 from collections import Counter
@@ -12,14 +13,18 @@ from pathlib import Path
 
 import pytest
 from imagebuild_engine.host.executor import (
+    BindMount,
     ExecutableMissing,
     Executor,
     ExecutorUnavailable,
     NotExecutable,
+    NotPossibleHere,
     Process,
+    ResourceLimit,
     StartFailed,
     StepTimedOut,
     Stream,
+    TmpfsMount,
 )
 from imagebuild_engine.host.rootfs import User, scan
 
@@ -359,6 +364,22 @@ class ExecutorSuite:
         process = Process(args=("sh", "-c", "echo ${#1}", "sh", "x" * 100_000), env=(PATH, "BIG=" + "y" * 100_000))
         assert await self.output_of(executor, root, process) == ["100000"]
 
+    # --- limits ------------------------------------------------------------------------------------------------
+
+    async def test_resource_limits_are_the_steps(self, executor: Executor, root: Path) -> None:
+        limits = (
+            ResourceLimit(name="nofile", soft=123, hard=456),
+            ResourceLimit(name="core", soft=0, hard=0),
+            ResourceLimit(name="cpu", soft=-1, hard=-1),
+        )
+        script = "ulimit -n; ulimit -Hn; ulimit -c; ulimit -t"
+        assert await self.output_of(executor, root, sh(script, limits=limits)) == ["123", "456", "0", "unlimited"]
+
+    async def test_a_limit_that_nobody_may_have_is_refused(self, executor: Executor, root: Path) -> None:
+        limits = (ResourceLimit(name="nofile", soft=1 << 40, hard=1 << 40),)
+        with pytest.raises(NotPossibleHere, match="--ulimit"):
+            await executor.run(root, sh("true", limits=limits), Said())
+
     # --- output ------------------------------------------------------------------------------------------------
 
     async def test_lines_come_in_order_on_their_streams_while_the_step_runs(
@@ -480,3 +501,162 @@ class ExecutorSuite:
         )
         assert codes == [1, 2]
         assert said == [b"begun", b"begun", b"ended", b"ended"]
+
+
+class MountingSuite(ExecutorSuite):
+    """For executors that can mount."""
+
+    @pytest.fixture
+    def outside(self, tmp_path: Path) -> Path:
+        """A directory with a file, which is no part of the tree."""
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "file").write_text("from outside\n")
+        return outside
+
+    def names(self, root: Path) -> list[bytes]:
+        return [entry.path for entry in scan(root)]
+
+    async def test_directories_files_and_sockets_are_bound(self, executor: Executor, root: Path, outside: Path) -> None:
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(outside / "s"))
+        mounts = (
+            BindMount(source=outside, destination="/new/dir", readonly=False),
+            BindMount(source=outside / "file", destination="/etc/passwd"),
+            BindMount(source=outside / "s", destination="/run/s"),
+        )
+        script = "cat /new/dir/file /etc/passwd; test -S /run/s && echo socket; touch /new/dir/made"
+        with listening:
+            said = await self.output_of(executor, root, sh(script, mounts=mounts))
+        assert said == ["from outside", "from outside", "socket"]
+        assert (outside / "made").exists()
+        assert not (root / "new").exists()
+        assert not (root / "run").exists()
+        assert "root:x" in (root / "etc/passwd").read_text()
+
+    async def test_what_is_read_only_cannot_be_changed(self, executor: Executor, root: Path, outside: Path) -> None:
+        mounts = (
+            BindMount(source=outside, destination="/d"),
+            BindMount(source=outside / "file", destination="/f"),
+            TmpfsMount(destination="/t", readonly=True),
+        )
+        script = "for f in /d/x /d/file /f /t/x; do ! (echo x > $f) 2>/dev/null && echo refused; done"
+        assert await self.output_of(executor, root, sh(script, mounts=mounts)) == ["refused"] * 4
+        assert (outside / "file").read_text() == "from outside\n"
+
+    async def test_a_tmpfs_has_its_size_and_the_mode_of_what_it_covers(self, executor: Executor, root: Path) -> None:
+        (root / "var").mkdir(mode=0o750)
+        (root / "var/file").touch()
+        mounts = (
+            TmpfsMount(destination="/var", size=1 << 20),
+            TmpfsMount(destination="/new"),
+            TmpfsMount(destination="/dev/shm", size=2 << 20),
+        )
+        script = "stat -c %a /var /new /dev/shm; ls -A /var; grep -E '(/var|/dev/shm) ' /proc/mounts"
+        said = await self.output_of(executor, root, sh(script, mounts=mounts))
+        assert said[:3] == ["750", "1777", "1777"]
+        assert len(said) == 5, "one /dev/shm only"
+        sizes = {line.split()[1]: line for line in said[3:]}
+        assert "size=1024k" in sizes["/var"]
+        assert "size=2048k" in sizes["/dev/shm"]
+        assert (root / "var/file").exists()
+
+    async def test_mounts_come_one_on_the_other(self, executor: Executor, root: Path, outside: Path) -> None:
+        mounts = (
+            TmpfsMount(destination="/a"),
+            BindMount(source=outside, destination="/a/b/c"),
+            TmpfsMount(destination="/dev/own"),
+            BindMount(source=outside / "file", destination="/etc/hosts"),
+        )
+        script = "cat /a/b/c/file /etc/hosts; test -d /dev/own && echo own"
+        said = await self.output_of(executor, root, sh(script, mounts=mounts))
+        assert said == ["from outside", "from outside", "own"]
+        assert not (root / "a").exists()
+        assert not (root / "etc/hosts").exists()
+
+    async def test_links_of_the_tree_do_not_lead_a_mount_out(
+        self, executor: Executor, root: Path, outside: Path, tmp_path: Path
+    ) -> None:
+        victim = tmp_path / "victim"
+        victim.mkdir()
+        (root / "absolute").symlink_to(victim)
+        (root / "relative").symlink_to("../" * 20 + str(victim)[1:])
+        (root / "proc-link").symlink_to("/proc/self/root")
+        mounts = tuple(
+            BindMount(source=outside, destination=f"/{name}/m", readonly=False) for name in ("absolute", "relative")
+        )
+        assert await self.output_of(executor, root, sh("ls /absolute/m /relative/m | grep -c file", mounts=mounts)) == [
+            "2"
+        ]
+        assert list(victim.iterdir()) == []
+        assert not (root / str(victim)[1:]).exists()
+
+    async def test_names_that_the_step_has_filled_stay(self, executor: Executor, root: Path) -> None:
+        mounts = (TmpfsMount(destination="/a/b/c"), TmpfsMount(destination="/x/y"))
+        await executor.run(root, sh("touch /a/f /a/b/c/lost", mounts=mounts), Said())
+        assert [path.name for path in (root / "a").iterdir()] == ["f"]
+        assert not (root / "x").exists()
+
+    async def test_a_name_that_the_step_left_empty_goes_and_one_with_content_stays(
+        self, executor: Executor, root: Path, outside: Path
+    ) -> None:
+        """The same, whoever made it: as BuildKit has it."""
+        mounts = (BindMount(source=outside / "file", destination="/a/f"), TmpfsMount(destination="/b/d"))
+        script = "mv /a /moved; mkdir /a; echo own > /a/f; mv /b /c; mkdir -p /b/d"
+        await executor.run(root, sh(script, mounts=mounts), Said())
+        assert (root / "a/f").read_text() == "own\n"
+        assert (root / "moved/f").exists()
+        assert (root / "c/d").exists()
+        assert not (root / "b").exists()
+
+    async def test_times_are_as_if_nothing_had_been_mounted(self, executor: Executor, root: Path) -> None:
+        (root / "etc/deep").mkdir()
+        for name in ("proc", "dev", "sys"):
+            (root / name).mkdir()
+        before = {entry.path: entry.mtime_ns for entry in scan(root)}
+        mounts = (TmpfsMount(destination="/etc/deep/new/a"), TmpfsMount(destination="/top"))
+        await executor.run(root, sh("true", mounts=mounts), Said())
+        assert {entry.path: entry.mtime_ns for entry in scan(root)} == before
+
+    async def test_a_directory_does_not_go_on_a_file(self, executor: Executor, root: Path, outside: Path) -> None:
+        for destination in ("/etc/passwd", "/etc/passwd/below"):
+            mounts = (BindMount(source=outside, destination=destination),)
+            with pytest.raises(StartFailed, match=destination):
+                await executor.run(root, sh("true", mounts=mounts), Said())
+
+    async def test_a_mount_that_does_not_fit_into_another_is_the_steps_fault(
+        self, executor: Executor, root: Path, outside: Path
+    ) -> None:
+        mounts = (BindMount(source=outside, destination="/d"), TmpfsMount(destination="/d/missing"))
+        with pytest.raises(StartFailed, match="cannot be made"):
+            await executor.run(root, sh("true", mounts=mounts), Said())
+        assert [path.name for path in outside.iterdir()] == ["file"]
+
+    async def test_the_program_may_be_in_a_mount(self, executor: Executor, root: Path, tmp_path: Path) -> None:
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        (tools / "tool").write_text("#!/bin/sh\necho from a mount\n")
+        (tools / "tool").chmod(0o755)
+        mounts = (BindMount(source=tools, destination="/tools"),)
+        for args in (("/tools/tool",), ("tool",)):
+            process = Process(args=args, env=("PATH=/bin:/tools",), mounts=mounts)
+            assert await self.output_of(executor, root, process) == ["from a mount"]
+        with pytest.raises(ExecutableMissing):
+            await executor.run(root, Process(args=("nonesuch",), env=(PATH,), mounts=mounts), Said())
+        with pytest.raises(StartFailed):
+            await executor.run(root, Process(args=("/tools/nonesuch",), env=(PATH,), mounts=mounts), Said())
+
+    async def test_the_environment_is_on_no_disk_that_others_can_read(
+        self, executor: Executor, root: Path, tmp_path: Path
+    ) -> None:
+        task = asyncio.create_task(executor.run(root, sh("exec sleep 83.0001", timeout=20), Said()))
+        try:
+            while not running("sleep\x0083.0001"):
+                assert not task.done()
+                await asyncio.sleep(0.02)
+            (config,) = (tmp_path / "executor").glob("run-*/config.json")
+            assert stat.S_IMODE(config.stat().st_mode) == 0o600
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

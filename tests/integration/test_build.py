@@ -245,12 +245,11 @@ def test_a_git_context_is_built_at_its_revision(workshop: Workshop) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--secret", "id=x"),
-        ("--network", "none"),
+        ("--provenance", "true"),
         ("--cache-to", "type=gha"),
         ("--output", "type=local,dest=x"),
         ("--platform", "linux/s390x"),
-        ("--pull",),
+        ("--load",),
     ],
 )
 def test_options_that_are_not_there_yet_are_refused_by_name(workshop: Workshop, arguments: tuple[str, ...]) -> None:

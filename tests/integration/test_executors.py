@@ -6,6 +6,7 @@ import stat
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,17 @@ from imagebuild_engine.host.executor import (
     OciExecutor,
     StartFailed,
     StepTimedOut,
+    TmpfsMount,
     probe,
 )
 from imagebuild_engine.host.executor.oci_spec import Surroundings
 from imagebuild_engine.host.executor.seccomp import seccomp_profile
-from imagebuild_engine.host.rootfs import User
+from imagebuild_engine.host.rootfs import User, scan
 from imagebuild_engine.host.rootfs.namespace import in_user_namespace
 from imagebuild_engine.host.rootfs.syscalls import mount, umount
 from imagebuild_engine.host.snapshots import OverlaySnapshotter
 
-from tests.conformance.executors import PATH, ExecutorSuite, Said, running, sh
+from tests.conformance.executors import PATH, ExecutorSuite, MountingSuite, Said, running, sh
 from tests.support.root import needs_root
 from tests.support.runtimes import runtime
 
@@ -56,7 +58,7 @@ class OnOverlay(ExecutorSuite):
         snapshots.close()
 
 
-class TestOci(ExecutorSuite):
+class TestOci(MountingSuite):
     def make(self, directory: Path) -> Executor:
         return oci(directory)
 
@@ -97,6 +99,33 @@ class TestOci(ExecutorSuite):
         assert await executor.run(root, sh("unshare -U true || mount -t tmpfs x /tmp"), said) != 0
         assert "not permitted" in " ".join(said.err)
 
+    async def test_with_all_privileges_it_has_what_the_engine_has(self, executor: Executor, root: Path) -> None:
+        (root / "bin/mount").symlink_to("busybox")
+        own = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapEff"))
+        script = "grep CapEff /proc/self/status; mount -t tmpfs x /tmp && echo mounted; test -w /proc/sys && echo open"
+        for user in (User(), User(1000, 1000)):
+            said = Said()
+            await executor.run(root, sh(script, insecure=True, user=user), said)
+            assert said.out[:2] == [own, "mounted"]
+        assert str(root) not in Path("/proc/self/mounts").read_text()
+
+    async def test_its_cgroup_lies_where_it_was_asked_for(self, executor: Executor, root: Path) -> None:
+        if not probe(root.parent).cgroups:
+            pytest.skip("needs the right to make cgroups")
+        said = await self.output_of(executor, root, sh("cat /proc/self/cgroup", cgroup_parent="/tests/of-a-parent"))
+        assert any("/tests/of-a-parent/imagebuild/imagebuild-" in line for line in said)
+        for part in ("tests/of-a-parent/imagebuild", "tests/of-a-parent", "tests"):
+            for place in [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]:
+                with suppress(OSError):
+                    (place / part).rmdir()
+
+    @pytest.mark.parametrize("parent", ["../up", "a/../../b", "system.slice:"])
+    async def test_a_cgroup_that_is_none_below_ours_is_refused(
+        self, executor: Executor, root: Path, parent: str
+    ) -> None:
+        with pytest.raises(NotPossibleHere):
+            await executor.run(root, sh("true", cgroup_parent=parent), Said())
+
     async def test_what_is_no_directory_where_proc_belongs_is_the_images_fault(
         self, executor: Executor, root: Path
     ) -> None:
@@ -119,7 +148,7 @@ class TestOci(ExecutorSuite):
         assert said.out == []
 
 
-class TestOciOnOverlay(OnOverlay):
+class TestOciOnOverlay(OnOverlay, MountingSuite):
     def make(self, directory: Path) -> Executor:
         return oci(directory)
 
@@ -127,14 +156,14 @@ class TestOciOnOverlay(OnOverlay):
         assert await self.output_of(executor, root, sh("ls -A /sys/fs/cgroup")) == []
 
 
-class TestOciWithoutFreshProc(ExecutorSuite):
+class TestOciWithoutFreshProc(MountingSuite):
     """As in a pod whose /proc is masked: process ids are shared, the supervisor ends what is left."""
 
     def make(self, directory: Path) -> Executor:
         return oci(directory, fresh_proc=False)
 
 
-class TestOciWithoutCgroups(ExecutorSuite):
+class TestOciWithoutCgroups(MountingSuite):
     def make(self, directory: Path) -> Executor:
         return oci(directory, cgroups=False)
 
@@ -147,6 +176,23 @@ class TestChroot(ExecutorSuite):
     async def test_a_step_without_network_is_refused(self, executor: Executor, root: Path) -> None:
         with pytest.raises(NotPossibleHere, match=r"--network=none.*chroot"):
             await executor.run(root, sh("true", network=Network.NONE), Said())
+
+    @pytest.mark.parametrize(
+        ("asked", "words"),
+        [
+            ({"mounts": (TmpfsMount(destination="/t"),)}, "RUN --mount is"),
+            ({"mounts": (TmpfsMount(destination="/dev/shm", size=9),)}, "--shm-size"),
+            ({"insecure": True}, "--security=insecure"),
+            ({"cgroup_parent": "a"}, "--cgroup-parent"),
+        ],
+    )
+    async def test_what_takes_mounts_or_cgroups_is_refused_by_its_name(
+        self, executor: Executor, root: Path, asked: dict[str, object], words: str
+    ) -> None:
+        before = [entry.path for entry in scan(root)]
+        with pytest.raises(NotPossibleHere, match=words):
+            await executor.run(root, sh("true", **asked), Said())
+        assert [entry.path for entry in scan(root)] == before
 
     async def test_it_has_no_capability_beyond_dockers(self, executor: Executor, root: Path) -> None:
         (root / "proc").mkdir()

@@ -51,7 +51,9 @@ class CacheMounts:
         Waits where it has to, for ever if need be (a build has a timeout), and can be cancelled. Raises OSError.
         """
         place = self._directory / Digest.of(f"{name}\0{first}".encode(errors="surrogateescape")).hex
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory.parent.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(exist_ok=True, mode=0o700)
+        place.mkdir(exist_ok=True, mode=0o700)
         while True:
             making = await _lock(place / "make.lock", fcntl.LOCK_EX)
             try:

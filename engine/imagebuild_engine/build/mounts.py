@@ -253,7 +253,9 @@ def _selected(root: Path, selector: str) -> Path:
 
 
 def _copy_to(source: CopySource, selector: str, directory: Path, name: str) -> None:
-    options = CopyOptions(owner=source.owner, selection=Selection(exists=source.exists))
+    # A directory itself and not its contents: it keeps its owner and its mode.
+    selection = Selection(exists=source.exists)
+    options = CopyOptions(owner=source.owner, directory_contents=False, selection=selection)
     with Files(directory) as target:
         try:
             place = source.tree.resolve(selector)
