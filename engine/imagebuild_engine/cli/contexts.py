@@ -6,6 +6,7 @@ import click
 
 from ..contract import InvalidReference, Reference
 
+MAIN = "context"
 _REMOTE = ("docker-image://", "oci-layout://", "https://", "http://", "git://", "ssh://", "git@")
 
 
@@ -16,6 +17,10 @@ def named_contexts(values: tuple[str, ...]) -> dict[str, str]:
         name, equals, target = value.partition("=")
         if not equals or not name or not target:
             raise click.BadParameter(f'"{value}" is not of the form NAME=VALUE', param_hint="--build-context")
+        if name == MAIN:
+            raise click.BadParameter(
+                f'"{MAIN}" is the build context itself; take another name', param_hint="--build-context"
+            )
         found[_short(name)] = target if target.startswith(_REMOTE) else _directory(name, target)
     return found
 
