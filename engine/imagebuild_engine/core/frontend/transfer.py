@@ -76,7 +76,7 @@ def transfer(state: StageState, instruction: Copy | Add, source: Edge | None, so
 
 
 def _expanded(state: StageState, instruction: Copy | Add) -> Copy | Add:
-    """The instruction with its variables."""
+    """The instruction with its variables. (BuildKit expands none in --exclude.)"""
 
     def expand(word: str) -> str:
         return state.expand(word, instruction.location)
@@ -86,7 +86,6 @@ def _expanded(state: StageState, instruction: Copy | Add) -> Copy | Add:
         "destination": expand(instruction.destination),
         "chown": expand(instruction.chown) if instruction.chown else None,
         "chmod": expand(instruction.chmod) if instruction.chmod else None,
-        "exclude": tuple(map(expand, instruction.exclude)),
     }
     if isinstance(instruction, Add) and instruction.checksum:
         changes["checksum"] = expand(instruction.checksum)
