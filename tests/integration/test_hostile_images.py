@@ -101,8 +101,9 @@ def test_what_the_image_has_in_the_executors_places_does_no_harm_and_stays(
 ) -> None:
     built = build_on(workshop, tar(entries), "RUN echo > /tmp/one", "RUN echo > /tmp/two")
     assert built.code == 0, built.log
-    for number in (1, 2):  # the layers of the two steps
-        assert layer_names(workshop, -number) == {"tmp", "tmp/two" if number == 1 else "tmp/one"}
+    # The first step leaves the directories that the image does not have, the second finds them.
+    assert layer_names(workshop, -2) - {"proc", "dev", "sys"} == {"tmp", "tmp/one"}
+    assert layer_names(workshop, -1) == {"tmp", "tmp/two"}
 
 
 def layer_names(workshop: Workshop, position: int) -> set[str]:
@@ -129,7 +130,6 @@ def test_a_step_that_takes_etc_and_dev_away_is_a_step_like_others(workshop: Work
     [
         ('RUN ["nonesuch"]', 11, 'cannot start "nonesuch": not found in PATH'),
         ('RUN ["/etc/passwd"]', 11, "permission denied"),
-        ("RUN --network=none true", 19, "--network"),
         ("ADD cut.tar.gz /x/", 11, "the archive cannot be unpacked: the gzip data ends too early"),
         ("ADD up.tar /x/", 11, 'the archive cannot be unpacked: entry "../../f": a ".." in the path'),
         ("COPY f /etc/passwd/x", 11, "/etc/passwd is there already and is not a directory"),

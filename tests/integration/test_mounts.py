@@ -14,6 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from imagebuild_engine.contract import (
+    BuildRequest,
+    DirectorySource,
+    Dockerfile,
+    SecretSource,
+    Source,
+    encode_request,
+)
 
 from tests.conformance.executors import running
 from tests.integration.workshop import Built, Workshop, runtime_for
@@ -181,7 +189,10 @@ def test_a_step_that_fails_leaves_nothing_mounted(workshop: MountsWorkshop) -> N
     assert built.result["failure"]["reason"] == "StepFailed"
 
 
-def test_a_killed_engine_leaves_neither_mounts_nor_secrets(workshop: MountsWorkshop) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_an_engine_that_is_ended_leaves_neither_mounts_nor_secrets(
+    workshop: MountsWorkshop, number: signal.Signals
+) -> None:
     workshop.variables = {"THE_SECRET": SECRET}
     workshop.write(
         "Dockerfile",
@@ -192,7 +203,7 @@ def test_a_killed_engine_leaves_neither_mounts_nor_secrets(workshop: MountsWorks
     engine = subprocess.Popen(command, env=workshop.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     eventually(lambda: len(running("sleep\x0096.000")) == 2, "the step runs")
     assert "ramfs" in Path("/proc/self/mounts").read_text()
-    engine.send_signal(signal.SIGKILL)
+    engine.send_signal(number)
     engine.wait(30)
     eventually(lambda: not running("96.000"), "the step is gone")
     eventually(lambda: str(workshop.folder) not in Path("/proc/self/mounts").read_text(), "nothing is mounted")
@@ -440,6 +451,32 @@ def test_all_privileges_only_where_they_are_allowed(workshop: MountsWorkshop) ->
     assert "mounted" in said(workshop.of(line, arguments=("--allow", "security.insecure")))
 
 
+def test_in_a_user_namespace_of_its_own_all_of_it_works_too(workshop: MountsWorkshop, tmp_path: Path) -> None:
+    """As in a pod of profile UserNamespace: three capabilities, and a build from a request."""
+    (tmp_path / "secret").write_text(SECRET)
+    workshop.write("a", "of the context\n")
+    lines = (
+        "RUN --mount=target=/c cat /c/a && ! touch /c/b 2>/dev/null",
+        "RUN --mount=type=secret,id=s,uid=7,mode=0440 stat -c '%a %u' /run/secrets/s && cat /run/secrets/s | wc -c",
+        "RUN --mount=type=cache,target=/cache,uid=9 stat -c 'owner %u' /cache && touch /cache/x",
+        "RUN --mount=type=tmpfs,target=/t --mount=target=/w,rw --network=none touch /t/x /w/x && echo done",
+    )
+    request = BuildRequest(
+        source=Source(directory=DirectorySource(path=str(workshop.context))),
+        dockerfile=Dockerfile(inline="\n".join([f"FROM {workshop.base}", *lines, ""])),
+        secrets=(SecretSource(id="s", path=str(tmp_path / "secret")),),
+    )
+    (tmp_path / "request.json").write_bytes(encode_request(request))
+    command = ["setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all,+setuid,+setgid,+setfcap"]
+    command += [PROGRAM, "build", "--progress", "plain", "--state", str(tmp_path / "state")]
+    command += ["--request", str(tmp_path / "request.json")]
+    done = subprocess.run(command, env=workshop.environment, capture_output=True, text=True, check=False, timeout=120)
+    built = Built(done.returncode, done.stderr, {})
+    assert {"of the context", "440 7", str(len(SECRET)), "owner 9", "done"} <= set(said(built))
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["mounts"]
+    workshop.nothing_is_left()
+
+
 def test_a_heredoc_with_an_interpreter_of_its_own_runs(workshop: MountsWorkshop) -> None:
     built = workshop.of("RUN <<EOF", "#!/bin/cat", "of the script", "EOF", "RUN test ! -e /dev/pipes && echo gone")
     assert {"of the script", "gone"} <= set(said(built))
@@ -450,11 +487,14 @@ def test_a_chroot_says_what_it_cannot_do(chroot_workshop: MountsWorkshop) -> Non
         ("RUN --mount=type=cache,target=/c true", "RUN --mount"),
         ("RUN --mount=type=secret,id=s true", "RUN --mount"),
         ("RUN --network=none true", "--network=none"),
+        ("RUN --mount=type=tmpfs,target=/t true", "RUN --mount"),
     ):
         built = chroot_workshop.of(line, arguments=("--secret", "id=s,env=HOME"))
         failure = built.result["failure"]
         assert (failure["reason"], failure["line"]) == ("NotSupported", 2)
         assert word in failure["message"]
+    built = chroot_workshop.of("RUN true", arguments=("--shm-size", "1m"))
+    assert "--shm-size" in built.result["failure"]["message"]
 
 
 def test_secrets_in_the_environment_and_limits_are_possible_in_a_chroot(chroot_workshop: MountsWorkshop) -> None:

@@ -91,8 +91,11 @@ def test_three_capabilities_are_enough_for_containers_on_overlays(tmp_path: Path
     assert said["code"] == 0
     assert said["owner"] == [1234, 65535]
     assert said["changed"] == [
+        ["Added", "dev"],
         ["Modified", "gone"],
         ["Deleted", "gone/old"],
+        ["Added", "proc"],
+        ["Added", "sys"],
         ["Modified", "tmp"],
         ["Added", "tmp/f"],
     ]

@@ -54,8 +54,8 @@ class Handed:
 
 
 @dataclass
-class StepMounts:
-    """One build's."""
+class Provisions:
+    """What the steps of one build are provided with."""
 
     store: TreeStore
     trees: Trees
@@ -111,7 +111,7 @@ def root_input(op: ExecOp) -> int:
 class _Taking:
     """Of one step: what it has taken goes back when the stack unwinds."""
 
-    owner: StepMounts
+    owner: Provisions
     stack: AsyncExitStack
     inputs: Sequence[Result]
     values: list[bytes] = field(default_factory=list)

@@ -25,6 +25,7 @@ from ..core.graph import (
     ImageSource,
     LocalSource,
     MergeOp,
+    MountKind,
     NetworkMode,
     SecurityMode,
     UserByName,
@@ -42,7 +43,7 @@ from . import files
 from .failures import FileStepFailed, SourceFailed, StepFailed, StepNotPossible, file_problem, is_full
 from .imports import Imported
 from .layers import Context, Fetched, RemoteLayer, Result, Tree, stacked
-from .mounts import Handed, MountProblem, StepMounts, is_root, root_input
+from .mounts import Handed, MountProblem, Provisions, is_root, root_input
 from .progress import Notice, StepOutput, View
 from .remote import RemoteFiles
 from .secrets import Redactor, SecretStore
@@ -135,7 +136,8 @@ class BuildWorker:
             raise self._located(StepNotPossible(origin, self.surroundings.choice.why))
         if op.security is SecurityMode.INSECURE and not self.allow_insecure:
             raise self._located(StepNotPossible(origin, "all privileges are not allowed (--allow security.insecure)"))
-        if not executor.can_mount and any(not is_root(item) for item in op.mounts):
+        # Before anything is got ready for it; of a tmpfs alone the executor says itself what it is.
+        if not executor.can_mount and any(not is_root(item) and item.kind is not MountKind.TMPFS for item in op.mounts):
             why = f"RUN --mount is not possible with the {executor.name} executor"
             raise self._located(StepNotPossible(origin, why))
         root_of = root_input(op)
@@ -145,7 +147,7 @@ class BuildWorker:
         root = await asyncio.to_thread(self.store.snapshots.prepare, key, parent_name)
         try:
             try:
-                async with self._mounts.ready(op, inputs) as handed:
+                async with self._provisions.ready(op, inputs) as handed:
                     log = _StepLog(self.view, self.numbers[vertex], handed.redact)
                     with Files(root, self.store.snapshots.ownership) as tree:
                         user = lookup_user(tree, op.user)
@@ -169,9 +171,9 @@ class BuildWorker:
             raise
 
     @cached_property
-    def _mounts(self) -> StepMounts:
+    def _provisions(self) -> Provisions:
         caches = self.surroundings.cache_mounts
-        return StepMounts(store=self.store, trees=self.trees, secrets=self.secrets, ssh=self.ssh, caches=caches)
+        return Provisions(store=self.store, trees=self.trees, secrets=self.secrets, ssh=self.ssh, caches=caches)
 
     async def _fetch(self, vertex: Vertex, source: HttpSource | GitSource) -> Fetched:
         try:
