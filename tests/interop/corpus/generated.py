@@ -194,7 +194,7 @@ class _Writer:
                 f"cp -a {here} {there}/copy-{self.runs}",
                 f"mv {here}/one {there}/moved-{self.runs}",
                 f"mkfifo {here}/pipe-{self.runs}; mknod {here}/null-{self.runs} c 1 3",
-                "env | grep -v HOSTNAME > /tmp/env",
+                "env | grep -v OTEL_ > /tmp/env",
                 f"find {here} | sort > /tmp/found-{self.runs}",
                 "true",
             )
