@@ -86,10 +86,10 @@ class _Writer:
         self.shell = source not in self.bare
         if not self.shell:
             self.bare.add(name)
+        if source == "scratch":  # not WORKDIR first: BuildKit makes that one anew even with its own cache
+            self.lines.append(f"COPY . /all-{self.seed}/")
         for _ in range(self.random.randint(2, 7)):
             self._instruction()
-        if source == "scratch":
-            self.lines.append(f"COPY . /all-{self.seed}/")
         self.stages.append(name)
 
     def _instruction(self) -> None:
