@@ -184,6 +184,10 @@ class ExecutorSuite:
         assert await self.output_of(executor, root, sh("pwd; touch here", cwd="/new/deep")) == ["/new/deep"]
         assert (root / "new/deep/here").exists()
 
+    async def test_the_user_has_the_working_directory_that_was_made(self, executor: Executor, root: Path) -> None:
+        process = sh("touch here; stat -c '%u %g %a' /new /new/deep", cwd="/new/deep", user=User(1000, 1001))
+        assert await self.output_of(executor, root, process) == ["1000 1001 755", "1000 1001 755"]
+
     @pytest.mark.parametrize("cwd", ["/etc/passwd", "/etc/passwd/below", "/loop/below"])
     async def test_what_cannot_be_a_working_directory_is_the_images_fault(
         self, executor: Executor, root: Path, cwd: str

@@ -19,7 +19,7 @@ from tests.interop.engine import Built
 from tests.interop.workshop import Workshop
 from tests.support.daemons import Builder, Steps
 
-_SIDE_BY_SIDE = 2
+_SIDE_BY_SIDE = 2  # builds of ours; a builder has one at a time: BuildKit makes one step of two builds' equal ones
 
 
 @dataclass
@@ -51,8 +51,8 @@ class Schedule:
         """(builder, case) → how many steps the builder took from our image, as far as tests have looked."""
         self.mark = 0
         """How many requests the registry had answered when our engine had built everything without a cache."""
-        lanes = [self._our_lane(pairs), *(self._lane(name, pairs) for name in builders)]
-        self._threads = [threading.Thread(target=_drive, args=(lane,)) for lane in lanes]
+        lanes = [(self._our_lane(pairs), _SIDE_BY_SIDE), *((self._lane(name, pairs), 1) for name in builders)]
+        self._threads = [threading.Thread(target=_drive, args=lane) for lane in lanes]
         for thread in self._threads:
             thread.start()
 
@@ -176,7 +176,7 @@ class Schedule:
         return job
 
 
-def _drive(lane: Sequence[_Phase]) -> None:
+def _drive(lane: Sequence[_Phase], side_by_side: int) -> None:
     for prepare, jobs in lane:
         if not jobs:
             continue
@@ -186,7 +186,7 @@ def _drive(lane: Sequence[_Phase]) -> None:
             for job in jobs:
                 job.done.set_exception(error)
             continue
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        with ThreadPoolExecutor(side_by_side) as pool:
             for job in jobs:
                 pool.submit(job.run)
 

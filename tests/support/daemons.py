@@ -185,6 +185,8 @@ class Buildkitd:
         options: Options = _PLAIN,
     ) -> Steps:
         """Build and push with caches as buildctl's --import-cache and --export-cache have them."""
+        # It would turn its copy of the last context into this one, and may keep checksums of what is there no more.
+        _checked([*self.buildctl, "prune", "--filter", "type==source.local"], _environment())
         command = [
             *("build", "--progress", "plain", "--frontend", "dockerfile.v0"),
             *("--local", f"context={context}", "--local", f"dockerfile={context}"),

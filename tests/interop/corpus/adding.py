@@ -6,8 +6,8 @@ from . import reasons
 from .case import Case, File
 from .files import archive
 
-_PAGE = "from a server\n"
-_SUM = sha256(_PAGE.encode()).hexdigest()
+_SUMMED = "known before it is there\n"
+_SUM = sha256(_SUMMED.encode()).hexdigest()
 _REPOSITORY = {
     "README.md": "# a repository\n",
     "src/main.c": "int main;\n",
@@ -83,7 +83,7 @@ ADD http://files.test/page.txt /renamed.txt
 ADD http://files.test/ /index/
 RUN cat /w/page.txt /renamed.txt && stat -c '%a %u %g %n' /w/* /renamed.txt > /seen
 """,
-        served={"page.txt": _PAGE, "": "the index\n"},
+        served={"page.txt": "from a server\n", "": "the index\n"},
     ),
     Case(
         name="add-url-owner",
@@ -92,7 +92,7 @@ ADD --chown=me:more --chmod=640 http://files.test/page.txt /w/
 ADD --chmod=755 http://files.test/tool /usr/bin/
 RUN sh /usr/bin/tool > /said
 """,
-        served={"page.txt": _PAGE, "tool": "#!/bin/sh\necho a tool\n"},
+        served={"page.txt": "from a server, owned\n", "tool": "#!/bin/sh\necho a tool\n"},
     ),
     Case(
         name="add-url-checksum",
@@ -101,7 +101,7 @@ ARG SUM={_SUM}
 ADD --checksum=sha256:{_SUM} http://files.test/page.txt /w/
 ADD --checksum=sha256:${{SUM}} http://files.test/page.txt /v/
 """,
-        served={"page.txt": _PAGE},
+        served={"page.txt": _SUMMED},
         refused=reasons.CHECKSUM,
     ),
     Case(

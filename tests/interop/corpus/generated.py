@@ -86,10 +86,10 @@ class _Writer:
         self.shell = source not in self.bare
         if not self.shell:
             self.bare.add(name)
+        if source == "scratch":  # not WORKDIR first: BuildKit makes that one anew even with its own cache
+            self.lines.append(f"COPY . /all-{self.seed}/")
         for _ in range(self.random.randint(2, 7)):
             self._instruction()
-        if source == "scratch":
-            self.lines.append(f"COPY . /all-{self.seed}/")
         self.stages.append(name)
 
     def _instruction(self) -> None:
@@ -194,7 +194,7 @@ class _Writer:
                 f"cp -a {here} {there}/copy-{self.runs}",
                 f"mv {here}/one {there}/moved-{self.runs}",
                 f"mkfifo {here}/pipe-{self.runs}; mknod {here}/null-{self.runs} c 1 3",
-                "env | grep -v HOSTNAME > /tmp/env",
+                "env | grep -v OTEL_ > /tmp/env",
                 f"find {here} | sort > /tmp/found-{self.runs}",
                 "true",
             )

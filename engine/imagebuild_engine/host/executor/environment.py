@@ -47,9 +47,9 @@ def resolv_conf() -> bytes:
 
 
 def make_working_directory(tree: Tree, process: Process) -> None:
-    """Runtimes make it where it is missing. Raises StartFailed if something else is in its place."""
+    """Made where it is missing, for the step's user, as BuildKit does it. Raises StartFailed if it cannot be one."""
     try:
-        tree.make_directories(process.cwd, 0o755, Owner(0, 0))
+        tree.make_directories(process.cwd, 0o755, Owner(process.user.uid, process.user.gid))
     except (NotADirectoryError, TooManyLinks) as error:
         raise StartFailed(
             process.args[0], f"cannot enter its working directory {process.cwd}: {error.strerror}"
