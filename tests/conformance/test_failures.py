@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from imagebuild_engine.build.failures import (
-    FileStepFailed,
     LayerBroken,
     LayerLost,
     StateUnusable,
     StepFailed,
+    StepRefused,
     failure_of,
     file_problem,
 )
@@ -74,7 +74,7 @@ def test_every_error_has_its_reason_and_says_what_to_do(error: Exception, reason
 )
 def test_what_lies_in_the_way_of_a_file_step_is_the_users_with_its_line(error: Exception, says: str) -> None:
     found = file_problem(ORIGIN, error)
-    assert isinstance(found, FileStepFailed)
+    assert isinstance(found, StepRefused)
     failed = failure_of(found)
     assert (failed.reason, failed.line) == (Reason.STEP_FAILED, 7)
     assert says in failed.message

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from imagebuild_engine.build.failures import FileStepFailed
+from imagebuild_engine.build.failures import StepRefused
 from imagebuild_engine.build.layers import LocalLayer, Tree
 from imagebuild_engine.contract import Reason
 from imagebuild_engine.core.graph import Chown, MkdirAction, MkfileAction, UserById, UserByName
@@ -111,14 +111,14 @@ async def test_a_file_in_the_way_of_a_directory_is_the_users_error(
     steps: FileSteps, first: tuple[str, str], second: tuple[str, str]
 ) -> None:
     base = await steps.copy(*first)
-    with pytest.raises(FileStepFailed, match="line 1: COPY: .*is not a directory") as caught:
+    with pytest.raises(StepRefused, match="line 1: COPY: .*is not a directory") as caught:
         await steps.copy(*second, base)
     assert caught.value.reason is Reason.STEP_FAILED
 
 
 async def test_a_directory_in_the_way_of_a_file_is_the_users_error(steps: FileSteps) -> None:
     base = await steps.copy("/dir", "/x/file/")
-    with pytest.raises(FileStepFailed, match="cannot replace the directory /x/file with a file"):
+    with pytest.raises(StepRefused, match="cannot replace the directory /x/file with a file"):
         await steps.copy("/", "/x/", base)
 
 
@@ -150,7 +150,7 @@ async def test_wildcards_follow_links_before_them_only(steps: FileSteps, source:
 
 
 async def test_a_wildcard_below_a_directory_that_is_missing_is_an_error(steps: FileSteps) -> None:
-    with pytest.raises(FileStepFailed, match='"/nodir": not found'):
+    with pytest.raises(StepRefused, match='"/nodir": not found'):
         await steps.copy("/nodir/*.txt", "/x/")
 
 
@@ -197,7 +197,7 @@ async def test_parents_of_a_pivot_begin_there(steps: FileSteps) -> None:
 
 @pytest.mark.parametrize("missing", ["/nope", "/ldir/f"])
 async def test_a_required_path_that_is_missing_or_behind_a_link_is_named(steps: FileSteps, missing: str) -> None:
-    with pytest.raises(FileStepFailed, match=f'"{missing}": not found') as caught:
+    with pytest.raises(StepRefused, match=f'"{missing}": not found') as caught:
         await steps.copy("/", "/x/", include_patterns=(missing[1:],), required_paths=(missing,))
     assert caught.value.reason is Reason.CONTEXT_PATH_MISSING
 
@@ -237,7 +237,7 @@ async def test_what_dockerignore_keeps_out_is_not_there_for_any_way_of_copying(
         assert set(await steps.look(await steps.copy("/dir/*", "/"))) == {"g"}
         assert set(await steps.look(CONTEXT)) == {"dir", "dir/sub", "dir/sub/g", "ldir"}, "FROM a named context"
         for path in ("/file", "/ldir/f"):
-            with pytest.raises(FileStepFailed, match=f'"{path}": not found'):
+            with pytest.raises(StepRefused, match=f'"{path}": not found'):
                 await steps.copy(path, "/")
 
 
@@ -264,7 +264,7 @@ async def test_a_heredocs_file_follows_a_link_and_replaces_a_fifo(steps: FileSte
 @pytest.mark.parametrize(("path", "problem"), [("/sub", "cannot replace the directory"), ("/no/where", "No such file")])
 async def test_a_heredocs_file_that_cannot_be(steps: FileSteps, path: str, problem: str) -> None:
     base = await steps.copy("/dir", "/")
-    with pytest.raises(FileStepFailed, match=problem):
+    with pytest.raises(StepRefused, match=problem):
         await steps.perform(MkfileAction(path=path, data=b"", input=0, output=0), inputs=(base,))
 
 

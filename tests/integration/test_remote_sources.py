@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from imagebuild_engine.build.failures import FileStepFailed, SourceFailed
+from imagebuild_engine.build.failures import SourceFailed, StepRefused
 from imagebuild_engine.build.layers import Fetched
 from imagebuild_engine.build.pins import Pinner
 from imagebuild_engine.contract import Reason
@@ -76,7 +76,7 @@ async def test_a_pinned_file_is_fetched_when_its_step_runs(steps: FileSteps, web
 
 
 async def test_a_file_that_is_not_the_pinned_one_is_the_users_error(steps: FileSteps, web: Web) -> None:
-    with pytest.raises(FileStepFailed, match="line 1: .*its checksum is sha256:") as caught:
+    with pytest.raises(StepRefused, match="line 1: .*its checksum is sha256:") as caught:
         await steps.execute(http(web.serve("/f", Answer(b"hello")), b"bye"))
     assert caught.value.reason is Reason.CHECKSUM_MISMATCH
     assert caught.value.excerpt
@@ -87,7 +87,7 @@ async def test_a_file_that_is_not_the_pinned_one_is_the_users_error(steps: FileS
     [(404, Reason.SOURCE_NOT_FOUND), (403, Reason.SOURCE_UNAUTHORIZED), (502, Reason.SOURCE_UNAVAILABLE)],
 )
 async def test_a_file_that_cannot_be_had(steps: FileSteps, web: Web, status: int, reason: Reason) -> None:
-    with pytest.raises(FileStepFailed) as caught:
+    with pytest.raises(StepRefused) as caught:
         await steps.execute(http(web.serve("/f", Answer(status=status)), b""))
     assert caught.value.reason is reason
 
@@ -96,7 +96,7 @@ async def test_a_file_that_cannot_be_pinned_is_shown_in_the_dockerfile(steps: Fi
     with pytest.raises(SourceFailed) as caught:
         await pinned(steps, NeedsPins(files=(web.base + "/f",)))
     located = caught.value.located(Source("Dockerfile", f"FROM scratch\nadd {web.base}/f /x\n"))
-    assert isinstance(located, FileStepFailed)
+    assert isinstance(located, StepRefused)
     assert str(located) == f"line 2: ADD: {web.base}/f: the server answers 404"
     assert (located.reason, ">>> add" in located.excerpt) == (Reason.SOURCE_NOT_FOUND, True)
     assert caught.value.located(Source("Dockerfile", "ADD $URL /x")) is caught.value.problem
@@ -214,7 +214,7 @@ async def test_a_tree_of_a_commit(repository: Repository, steps: FileSteps) -> N
 async def test_a_subdirectory_that_is_none(repository: Repository, steps: FileSteps, subdir: str) -> None:
     (repository.path / "link").symlink_to("sub")
     commit = repository.write({})
-    with pytest.raises(FileStepFailed, match="is not a directory of the repository") as caught:
+    with pytest.raises(StepRefused, match="is not a directory of the repository") as caught:
         await steps.execute(GitSource(remote=repository.url, commit=commit, ref="refs/heads/main", subdir=subdir))
     assert caught.value.reason is Reason.SOURCE_NOT_FOUND
 

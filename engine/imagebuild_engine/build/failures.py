@@ -65,8 +65,8 @@ class StepFailed(Exception):
 
 
 @dataclass
-class FileStepFailed(Exception):
-    """A COPY, ADD or WORKDIR could not be done, or what a RUN mounts could not be got ready."""
+class StepRefused(Exception):
+    """A step that cannot be done as it stands: its files, what it mounts, its platform. `problem` says why."""
 
     origin: Origin
     reason: Reason
@@ -79,17 +79,21 @@ class FileStepFailed(Exception):
 
 @dataclass
 class StepNotPossible(Exception):
-    """A RUN step for which the present machine or pod allows too little. `why` says what is missing."""
+    """A RUN step for which the present machine or pod allows too little. `why` says what is missing.
+
+    `profiles`: which of the operator's security profiles would do.
+    """
 
     origin: Origin
     why: str
+    profiles: str = "UserNamespace"
     excerpt: str = ""
     reason = Reason.NOT_SUPPORTED
 
     def __str__(self) -> str:
         return (
             f"line {self.origin.line}: {self.origin.instruction}: {self.why} (`imagebuild doctor` says more; in a "
-            "cluster, spec.pod.securityProfile Baseline or UserNamespace allows it)"
+            f"cluster, spec.pod.securityProfile {self.profiles} allows it)"
         )
 
 
@@ -111,7 +115,7 @@ class SourceFailed(Exception):
             if self.name in line:
                 origin = Origin(stage="", line=number, instruction=line.split()[0].upper())
                 excerpt = source.excerpt(Location(number, number))
-                return FileStepFailed(origin, _source_reason(self.problem), str(self), excerpt)
+                return StepRefused(origin, _source_reason(self.problem), str(self), excerpt)
         return self.problem
 
 
@@ -165,7 +169,7 @@ def failure_of(error: BaseException) -> FailureResult:
                 excerpt=error.excerpt,
                 log_tail=error.tail[-_LOG_TAIL:],
             )
-        case FileStepFailed() | StepNotPossible():
+        case StepRefused() | StepNotPossible():
             return failure(
                 error.reason,
                 str(error),
@@ -221,17 +225,17 @@ def file_problem(origin: Origin, error: Exception) -> Exception:
     """The user's error behind what a file step ran into; anything else is given back as it is."""
     match error:
         case BadPattern():
-            return FileStepFailed(origin, Reason.DOCKERFILE_INVALID, str(error))
+            return StepRefused(origin, Reason.DOCKERFILE_INVALID, str(error))
         case CopySourceMissing() | FileNotFoundError():
-            return FileStepFailed(origin, Reason.CONTEXT_PATH_MISSING, str(error))
+            return StepRefused(origin, Reason.CONTEXT_PATH_MISSING, str(error))
         case LayerError():
-            return FileStepFailed(origin, Reason.STEP_FAILED, f"the archive cannot be unpacked: {error}")
+            return StepRefused(origin, Reason.STEP_FAILED, f"the archive cannot be unpacked: {error}")
         case GitFailed() | FetchFailed():
-            return FileStepFailed(origin, _source_reason(error), str(error))
+            return StepRefused(origin, _source_reason(error), str(error))
         case UserNotFound() | CopyError():
-            return FileStepFailed(origin, Reason.STEP_FAILED, str(error))
+            return StepRefused(origin, Reason.STEP_FAILED, str(error))
         case OSError() if error.errno in _OF_THE_TREE:
-            return FileStepFailed(origin, Reason.STEP_FAILED, words(error))
+            return StepRefused(origin, Reason.STEP_FAILED, words(error))
         case _:
             return error
 

@@ -27,6 +27,7 @@ from ..core.graph import (
     MergeOp,
     MountKind,
     NetworkMode,
+    Origin,
     SecurityMode,
     UserByName,
     Vertex,
@@ -34,13 +35,13 @@ from ..core.graph import (
 from ..core.oci import Descriptor, Digest, Platform
 from ..core.patterns import BadPattern
 from ..host.context import GitFailed
-from ..host.executor import HOSTNAME, Network, NotPossibleHere, Process, ResourceLimit, StartFailed, Stream
+from ..host.executor import HOSTNAME, Executor, Network, NotPossibleHere, Process, ResourceLimit, StartFailed, Stream
 from ..host.fetch import FetchFailed
 from ..host.registry import RegistryError
 from ..host.rootfs import Tree as Files
 from ..host.rootfs import User, UserNotFound, lookup_user
 from . import files
-from .failures import FileStepFailed, SourceFailed, StepFailed, StepNotPossible, file_problem, is_full
+from .failures import SourceFailed, StepFailed, StepNotPossible, StepRefused, file_problem, is_full
 from .imports import Imported
 from .layers import Context, Fetched, RemoteLayer, Result, Tree, stacked
 from .mounts import Handed, MountProblem, Provisions, is_root, root_input
@@ -123,23 +124,27 @@ class BuildWorker:
             self.seconds[vertex] = time.monotonic() - started
             return result
 
-    async def _run(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Result]) -> Result:
-        origin = vertex.origin
-        assert origin is not None
+    async def _executor(self, origin: Origin, op: ExecOp) -> Executor:
+        """What runs the step, if the machine, the request and it allow that. Raises StepRefused, StepNotPossible."""
         executor = await asyncio.to_thread(lambda: self.surroundings.executor)
         if op.platform != self.platform:
-            problem = (
-                f"it is for {op.platform} and would have to run here, on {self.platform}; only a cached result helps"
-            )
-            raise self._located(FileStepFailed(origin, Reason.NOT_SUPPORTED, problem))
+            problem = f"it is for {op.platform}, and this is {self.platform}: it can be taken from a cache, but not run"
+            raise self._located(StepRefused(origin, Reason.NOT_SUPPORTED, problem))
         if executor is None:
-            raise self._located(StepNotPossible(origin, self.surroundings.choice.why))
+            raise self._located(StepNotPossible(origin, self.surroundings.choice.why, "Baseline or UserNamespace"))
         if op.security is SecurityMode.INSECURE and not self.allow_insecure:
-            raise self._located(StepNotPossible(origin, "all privileges are not allowed (--allow security.insecure)"))
+            problem = "all privileges are not allowed (--allow security.insecure)"
+            raise self._located(StepRefused(origin, Reason.NOT_SUPPORTED, problem))
         # Before anything is got ready for it; of a tmpfs alone the executor says itself what it is.
         if not executor.can_mount and any(not is_root(item) and item.kind is not MountKind.TMPFS for item in op.mounts):
             why = f"RUN --mount is not possible with the {executor.name} executor"
             raise self._located(StepNotPossible(origin, why))
+        return executor
+
+    async def _run(self, vertex: Vertex, op: ExecOp, inputs: Sequence[Result]) -> Result:
+        origin = vertex.origin
+        assert origin is not None
+        executor = await self._executor(origin, op)
         root_of = root_input(op)
         parent = Tree() if root_of == SCRATCH else await self.trees.layered(inputs[root_of])
         key = f"active-{uuid.uuid4().hex}"
@@ -153,7 +158,7 @@ class BuildWorker:
                         user = lookup_user(tree, op.user)
                     code = await executor.run(root, _process(op, user, handed), log.add)
             except MountProblem as error:
-                raise self._located(FileStepFailed(origin, error.reason, str(error))) from error
+                raise self._located(StepRefused(origin, error.reason, str(error))) from error
             except StartFailed as error:
                 raise self._located(StepFailed(origin, 127, str(error), problem=str(error))) from error
             except UserNotFound as error:
