@@ -207,6 +207,19 @@ async def test_a_matched_step_of_another_stage_without_a_result_does_not_run_whe
     assert solve.solved[make].outcome == Hit(0)
 
 
+async def test_a_step_of_another_stage_does_not_run_because_files_beside_it_are_found_by_content() -> None:
+    """RUN with a mount of the context and one of a stage whose result no cache has: only the files have to be read."""
+    world = World()
+    other = world.step("other", world.step("base"))
+    final = world.step("final", world.local("context"), other, reads=[0, 1])
+    cache = CacheIndex(
+        (record("base"), record("other", (0,)), content("context"), record("final", (2,), (1,), layer=3))
+    )
+    assert await world.solve(cache).run(Edge(final)) == "cached final layer 3"
+    assert world.ran() == {"context"}
+    assert world.calls["digest other"] == 0
+
+
 async def test_a_changed_step_with_the_same_files_is_followed_by_hits() -> None:
     world = World(contents={"make changed": "same files"})
     base = world.step("base")

@@ -6,8 +6,9 @@ needs it:
 *matched*: which records of each cache source describe this very step on these very inputs. First by definition:
 the op's
 key, with links to records that match its inputs. If that finds nothing and the op reads content (COPY), by content:
-the input's result is asked for, what is read of it is hashed, and that key is tried too. Nothing is wasted by that: a
-step that no definition finds would need its inputs anyway.
+the input's result is asked for, what is read of it is hashed, and that key is tried too. First the inputs that no
+record describes, as files of a context are: they can be found in no other way, the others still by definition, and
+need not run for it. Nothing is wasted by that: a step that is not found would need its inputs anyway.
 
 *result*: the tree behind it. The cache sources are tried in the order given; the first one that has a result for a
 matched record and can still deliver it wins. If none can, content is tried (if it was not before); then the step runs.
@@ -141,8 +142,12 @@ class Solve(Generic[R]):
             solved.ids = tuple(self._roots(index, solved.keys) for index in self._sources)
         elif not vertex.ignore_cache:
             solved.ids = self._lookup(solved, inputs)
+            unknown = [position for position in self._unread(solved) if not any(inputs[position].ids)]
+            if not any(solved.ids) and unknown:
+                await self._read_content(solved, unknown)
+                solved.ids = self._lookup(solved, inputs)
             if not any(solved.ids):
-                await self._read_content(solved)
+                await self._read_content(solved, self._unread(solved))
                 solved.ids = self._lookup(solved, inputs)
         self.solved[vertex] = solved
         return solved
@@ -154,16 +159,15 @@ class Solve(Generic[R]):
             tried: set[tuple[int, RecordId]] = set()
             loaded, lost = await self._load(solved, tried)
             if loaded is None and any(solved.ids) and self._unread(solved):
-                await self._read_content(solved)
+                await self._read_content(solved, self._unread(solved))
                 solved.ids = self._lookup(solved, [self.solved[edge.vertex] for edge in vertex.inputs])
                 loaded, more = await self._load(solved, tried)
                 lost += more
             if loaded is not None:
                 return loaded
         inputs = await asyncio.gather(*(self._result(edge.vertex) for edge in vertex.inputs))
-        if self._unread(solved):
-            # Nothing left to find with it, but the records that we write shall be found by content, too.
-            await self._read_content(solved)
+        # Nothing left to find with it, but the records that we write shall be found by content, too.
+        await self._read_content(solved, self._unread(solved))
         self._observe(vertex, None)
         result = await self._worker.execute(vertex, inputs)
         solved.result = result
@@ -206,7 +210,7 @@ class Solve(Generic[R]):
             found.append(frozenset(matches))
         return tuple(found)
 
-    async def _read_content(self, solved: Solved[R]) -> None:
+    async def _read_content(self, solved: Solved[R], positions: Sequence[int]) -> None:
         async def read(position: int) -> None:
             request = solved.cache_map.inputs[position].content
             assert request is not None
@@ -214,7 +218,7 @@ class Solve(Generic[R]):
             digests = await self._worker.digests(solved.vertex, position, result, request)
             solved.content.setdefault(position, set()).update(digests)
 
-        await asyncio.gather(*(read(position) for position in self._unread(solved)))
+        await asyncio.gather(*(read(position) for position in positions))
 
     @staticmethod
     def _unread(solved: Solved[R]) -> list[int]:
