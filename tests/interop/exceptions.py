@@ -1,7 +1,7 @@
 """What the checks may find: `corpus/exceptions.toml`, data with reasons.
 
-An exception names the check, the builder, the cases and patterns of findings, where * is any text. It
-holds for no other finding, and one that is not needed any more is an error.
+An exception names the check, the builder, the cases and patterns of findings, where * is any text. It holds for no
+other finding, and one that is not needed any more is an error: in each of its cases or, for `cases = ["*"]`, in all.
 """
 
 import re
@@ -27,6 +27,13 @@ class Allowed:
     findings: tuple[str, ...]
     reason: str
 
+    @property
+    def general(self) -> bool:
+        return self.cases == ("*",)
+
+    def covers(self, finding: str) -> bool:
+        return any(_matches(pattern, finding) for pattern in self.findings)
+
 
 @cache
 def exceptions() -> tuple[Allowed, ...]:
@@ -43,18 +50,22 @@ def exceptions() -> tuple[Allowed, ...]:
     )
 
 
-def applying(check: Check, builder: str, case: str, among: Sequence[Allowed] | None = None) -> list[Allowed]:
+def applying(check: Check, builder: str, case: str) -> list[Allowed]:
     """The exceptions for this check of this case."""
-    known = exceptions() if among is None else among
-    return [item for item in known if (item.check, item.builder) == (check, builder) and case in item.cases]
+    alike = [item for item in exceptions() if (item.check, item.builder) == (check, builder)]
+    return [item for item in alike if case in item.cases or item.general]
 
 
 def objections(findings: Sequence[str], allowed: Sequence[Allowed]) -> list[str]:
     """Findings that no exception allows, and exceptions that nothing needs."""
-    patterns = [pattern for item in allowed for pattern in item.findings]
-    found = [finding for finding in findings if not any(_matches(pattern, finding) for pattern in patterns)]
-    idle = [pattern for pattern in patterns if not any(_matches(pattern, finding) for finding in findings)]
+    found = [finding for finding in findings if not any(item.covers(finding) for item in allowed)]
+    idle = [pattern for item in allowed if not item.general for pattern in unneeded(item, findings)]
     return found + [f"the exception is not needed: {pattern}" for pattern in idle]
+
+
+def unneeded(item: Allowed, findings: Sequence[str]) -> list[str]:
+    """The exception's patterns that no finding meets."""
+    return [pattern for pattern in item.findings if not any(_matches(pattern, finding) for finding in findings)]
 
 
 def _matches(pattern: str, finding: str) -> bool:

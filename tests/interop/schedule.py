@@ -49,8 +49,9 @@ class Schedule:
         self._cases: dict[str, Case] = {}
         self.counted: dict[tuple[str, str], int] = {}
         """(builder, case) → how many steps the builder took from our image, as far as tests have looked."""
-        self.mark = 0
-        """How many requests the registry had answered when our engine had built everything without a cache."""
+        self.found: list[tuple[str, str, str]] = []
+        """(check, builder, finding) of all that the tests have looked at."""
+        self._marks: dict[str, int] = {}
         lanes = [(self._our_lane(pairs), _SIDE_BY_SIDE), *((self._lane(name, pairs), 1) for name in builders)]
         self._threads = [threading.Thread(target=_drive, args=lane) for lane in lanes]
         for thread in self._threads:
@@ -80,6 +81,29 @@ class Schedule:
     def ours_from_theirs(self, builder: str, case: Case) -> Built:
         built: Built = self._result("ours-from-theirs", builder, case.name)
         return built
+
+    def downloads(self, builder: str, case: Case) -> list[str]:
+        """Paths of layers that our engine has downloaded for its build from the builder's image."""
+        self.ours_from_theirs(builder, case)
+        names = [*self._builders, "end"]
+        end = self._marks.get(names[names.index(builder) + 1])
+        registry = self.workshop.registry
+        requests = registry.requests_after(0)[self._marks[builder] : end]
+        layers = {
+            digest
+            for who in ("ours", builder, f"ours-from-{builder}")
+            for digest in self.workshop.layers(self.workshop.ref(case, who))
+        }
+        return sorted(
+            {
+                access.path
+                for access in requests
+                if access.agent == "imagebuild"
+                and (access.method, access.status) == ("GET", 200)
+                and access.path.startswith(f"/v2/{case.name}/")
+                and access.path.rpartition("/")[2] in layers
+            }
+        )
 
     def theirs_from_ours(self, builder: str, case: Case) -> Steps:
         steps: Steps = self._result("theirs-from-ours", builder, case.name)
@@ -114,16 +138,19 @@ class Schedule:
             context, instruction = self.workshop.changed_context(case, f"ours-{builder}")
             return self.workshop.build(case, f"ours-changed-{builder}", theirs, context), instruction
 
-        def take_mark() -> None:
-            self.mark = len(self.workshop.registry.requests())
+        def mark(name: str) -> Callable[[], None]:
+            return lambda: self._marks.update({name: len(self.workshop.registry.requests_after(0))})
+
+        def of(name: str) -> list[tuple[str, Case]]:
+            return [pair for pair in good if pair[0] == name]
 
         good = [(builder, case) for builder, case in pairs if builder not in case.refused]
         self._cases = {case.name: case for _, case in good}
         jobs = [self._job(lambda case=case: cold(case), "ours", case.name) for case in self._cases.values()]
         return [
             (_nothing, jobs),
-            (take_mark, self._for_pairs("ours-from-theirs", warm, good)),
-            (_nothing, self._for_pairs("ours-changed", changed, [pair for pair in good if pair[1].changed])),
+            *((mark(name), self._for_pairs("ours-from-theirs", warm, of(name))) for name in self._builders),
+            (mark("end"), self._for_pairs("ours-changed", changed, [pair for pair in good if pair[1].changed])),
         ]
 
     def _lane(self, name: str, pairs: Sequence[tuple[str, Case]]) -> list[_Phase]:

@@ -32,7 +32,10 @@ def render(counted: Counted) -> str:
     lines.append("| --- | --- | " + "--- | " * (len(BUILDERS) + 1))
     for theme, cases in THEMES.items():
         lines += [row(theme, case, counted) for case in cases]
-    notes = [f"{number}. {_NAMES[item.builder]}, {item.check}: {item.reason}" for number, item in numbered()]
+    notes = [
+        f"{number}. {_NAMES[item.builder]}, {item.check}{'; any case' if item.general else ''}: {item.reason}"
+        for number, item in numbered()
+    ]
     return _HEAD + "\n".join(lines) + "\n\n## Exceptions\n\n" + "\n".join(notes or ["None."]) + "\n"
 
 
@@ -58,6 +61,6 @@ def _cell(builder: str, case: Case) -> str:
 
 
 def _mark(check: Check, builder: str, case: Case) -> str:
-    applied = applying(check, builder, case.name)
+    applied = [item for item in applying(check, builder, case.name) if not item.general]
     numbers: Sequence[int] = [number for number, item in numbered() if item in applied]
     return ",".join(map(str, numbers)) or "✓"

@@ -12,7 +12,7 @@ from tests.interop.table import BUILDERS
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
 _FIXED_POINTS = ("stages", "link-then-run", "mount-bind-from", "app-go-service", "app-python-cli")
-_LAZY = ("stages", "link-stage", "app-go-service")
+_LAZY = ("stages-diamond", "link-stage", "app-go-service")
 
 
 def beside(cases: Sequence[Case], builders: Sequence[str] = BUILDERS) -> pytest.MarkDecorator:
@@ -30,8 +30,9 @@ def test_a_changed_file_is_no_hit_for_us(schedule: Schedule, builder: str, case:
     assert instruction in built.executed
 
 
-@beside(CHANGED)
+@beside([case for case in CHANGED if case.changed and not {"$", '"'} & set(case.changed[1])])
 def test_a_changed_file_is_no_hit_for_them(schedule: Schedule, builder: str, case: Case) -> None:
+    """BuildKit tells an instruction with its variables expanded and its lists without quotes: those are left out."""
     steps, instruction = schedule.theirs_changed(builder, case)
     assert [step for step in steps.executed if step.endswith(instruction)], steps.log
 

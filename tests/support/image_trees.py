@@ -53,14 +53,14 @@ class Change:
     emptied: tuple[str, ...]
 
     @property
-    def empty(self) -> bool:
-        return not (self.nodes or self.links or self.removed or self.emptied)
+    def idle(self) -> bool:
+        """Whether nothing is written or removed, but folders, which builders name again without a change."""
+        return not (self.paths or self.removed or self.emptied)
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What the layer touches, folders apart: builders differ in which parents they write again."""
-        files = [path for path, node in self.nodes.items() if node.kind != "folder"]
-        return tuple(sorted({*files, *self.links, *(f"{path} removed" for path in self.removed)}))
+        """What the layer writes, folders apart. Removals are told in two ways, one by one or at once."""
+        return tuple(sorted({*(path for path, node in self.nodes.items() if node.kind != "folder"), *self.links}))
 
 
 def read_layer(data: IO[bytes]) -> Change:

@@ -118,8 +118,6 @@ class _Writer:
         flags = []
         if self.random.random() < 0.3:
             flags.append(f"--chown={self.random.choice(_OWNERS if self.shell else _OWNERS[2:3])}")
-        if self.random.random() < 0.2:
-            flags.append(f"--chmod={self.random.choice(_MODES)}")
         return flags
 
     def _modern_copy(self) -> str:
@@ -129,7 +127,8 @@ class _Writer:
                 ("--exclude=*.txt", reasons.EXCLUDE),
                 ("--exclude=**/deep --exclude=one", reasons.EXCLUDE),
                 ("--parents", reasons.PARENTS),
-                (f"--link --chmod={self.random.choice(_SYMBOLIC)}", reasons.LINK),
+                (f"--link --chmod={self.random.choice((*_MODES, *_SYMBOLIC))}", reasons.LINK),
+                (f"--parents --chmod={self.random.choice(_MODES)}", reasons.PARENTS),
                 ("--link --parents", reasons.PARENTS),
             )
         )
@@ -194,7 +193,7 @@ class _Writer:
                 f"cp -a {here} {there}/copy-{self.runs}",
                 f"mv {here}/one {there}/moved-{self.runs}",
                 f"mkfifo {here}/pipe-{self.runs}; mknod {here}/null-{self.runs} c 1 3",
-                "env | grep -v OTEL_ > /tmp/env",
+                "env | grep -v -e OTEL_ -e TRACEPARENT > /tmp/env",
                 f"find {here} | sort > /tmp/found-{self.runs}",
                 "true",
             )
@@ -208,16 +207,16 @@ class _Writer:
     def _mounted_run(self) -> str:
         self.runs += 1
         stage = f"from={self.random.choice(self.stages)}," if self.stages and self.random.random() < 0.5 else ""
+        place = f"/mount-{self.runs}"
         mount = self.random.choice(
             (
-                f"type=bind,{stage}target=/m",
-                "type=bind,target=/m,rw" if not stage else f"{stage}target=/m,rw",
-                f"type=cache,id=seed-{self.seed}-{self.runs},target=/m",
-                "type=tmpfs,target=/m",
-                "type=secret,id=absent,target=/m/secret",
+                f"type=bind,{stage}target={place}",
+                f"type=bind,{stage}target={place},rw",
+                f"type=cache,id=seed-{self.seed}-{self.runs},target={place}",
+                f"type=tmpfs,target={place}",
             )
         )
-        command = self.random.choice(("ls /m", "cat /m/one", "touch /m/new; ls /m", "find /m -maxdepth 1 | sort"))
+        command = self.random.choice((f"ls {place}/d0", f"cat {place}/one", f"touch {place}/new; ls {place}/new"))
         return f"RUN --mount={mount} {{ {command}; }} > /tmp/mounted-{self.runs} 2>/dev/null || true"
 
     def _heredoc(self) -> str:

@@ -208,7 +208,7 @@ VOLUME [not json]
         + "long " * 4000
         + "> /one\nENV "
         + " ".join(f"V{n}={n}" for n in range(200))
-        + "\nRUN env | grep -v OTEL_ > /two\n",
+        + "\nRUN env | grep -v -e OTEL_ -e TRACEPARENT > /two\n",
     ),
     Case(
         name="words-check-directive",

@@ -34,7 +34,7 @@ RUN --mount=type=bind,target=/ctx cat /ctx/a.txt /ctx/src/main.c > /unchanged
 RUN mkdir /out && echo 1 > /out/one && ln -s one /out/link
 FROM registry.test/base
 RUN --mount=from=build,source=/out,target=/m cat /m/one > /one
-RUN --mount=from=build,source=/out/one,target=/m cat /m > /two
+RUN --mount=from=build,source=/out/one,target=/f cat /f > /two
 RUN --mount=from=build,target=/m ls /m/out > /three
 RUN --mount=from=registry.test/tools,source=/opt/tools,target=/opt/tools cat /opt/tools/one > /four
 RUN --mount=from=build,source=out,target=/a --mount=from=build,source=/etc,target=/b ls /a /b > /five
@@ -145,10 +145,16 @@ WORKDIR /w
 RUN --mount=type=cache,target=/z-mount-many --mount=type=bind,target=a --mount=type=tmpfs,target=/b \\
     --mount=type=secret,id=token --mount=from=other,target=/o,source=/o \\
     cat a/a.txt /o > /seen && ls -d /z-mount-many /b /run/secrets/token >> /seen
-RUN --mount=target=/same --mount=target=/same-again,source=src diff /same/src /same-again && echo same > same
 """,
         files=sources(),
         secrets={"token": "very secret\n"},
+    ),
+    Case(
+        name="mount-overlapping",
+        dockerfile="""FROM registry.test/base
+RUN --mount=target=/same --mount=target=/same-again,source=src diff /same/src/main.c /same-again/main.c && echo 1 > /one
+""",
+        files=sources(),
     ),
     Case(
         name="mount-stubs",

@@ -85,7 +85,7 @@ LABEL only=metadata
     Case(
         name="from-configured",
         dockerfile="""FROM registry.test/configured
-RUN env | grep -v OTEL_ > /tmp/env; pwd > /tmp/cwd; id > /tmp/id
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /tmp/env; pwd > /tmp/cwd; id > /tmp/id
 WORKDIR below
 COPY a.txt .
 COPY --chown=me a.txt mine.txt

@@ -16,7 +16,7 @@ ARG UNSET
 ARG TARGETARCH
 ENV A=1 B=$A C=${UNSET:-fallback}
 ENV A=2 PATH=/opt/bin:$PATH
-RUN env | grep -v OTEL_ > /seen
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /seen
 ARG LATE=${C}-late
 COPY $FLAVOUR.txt /${FLAVOUR}/$GIVEN/
 WORKDIR /${LATE}
@@ -41,7 +41,7 @@ ENV B=changed D="$A $B"
 ENV MODE=other
 ARG EMPTY=
 ENV NOTHING=
-RUN env | grep -v OTEL_ > /tmp/seen
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /tmp/seen
 RUN echo "$A$B$C$D$EMPTY$NOTHING" > /tmp/values
 """,
         arguments={"C": "given", "UNUSED": "never declared"},
@@ -54,7 +54,7 @@ ENV A=${SET:-d} B=${EMPTY:-d} C=${UNSET:-d} D=${SET:+alt} E=${EMPTY:+alt} F=${UN
 ENV G=${SET-d} H=${EMPTY-d} I=${UNSET-d} J=${SET+alt} K=${EMPTY+alt} L=${UNSET+alt}
 ENV M=${SET:?must} N=${SET?must} O=${UNSET:-${SET:+nested}}
 ENV P="quoted $SET" Q='single $SET' R=esc\\$SET S="in \\"quotes\\"" T=a\\ space
-RUN env | grep -v OTEL_ > /seen
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /seen
 LABEL form="${UNSET:-none}" same=$SET
 WORKDIR /${UNSET:-work}
 """,
@@ -68,7 +68,7 @@ ENV A=${V#foo} B=${V#*bar} C=${V##*bar} D=${V%.gz} E=${V%.*} F=${V%%.*} G=${V#no
 ENV H=${V/bar/X} I=${V//bar/X} J=${V/b?r/} K=${V//o*f/-} L=${V/none/x}
 ENV P=o
 ENV M=${V//$P/0} N=${V%${P}*}
-RUN env | grep -v OTEL_ > /seen
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /seen
 """,
         refused=reasons.PATTERNS,
     ),
@@ -81,7 +81,7 @@ ENV A=1 \\
     B="two words" \\
     # a comment between
     C=3
-RUN env | grep -v OTEL_ > /seen
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /seen
 """,
     ),
     Case(
@@ -118,7 +118,7 @@ ARG BUILDPLATFORM
 ARG BUILDOS
 ARG BUILDARCH
 ARG BUILDVARIANT
-RUN env | grep -v OTEL_ > /seen
+RUN env | grep -v -e OTEL_ -e TRACEPARENT > /seen
 RUN echo "$TARGETPLATFORM $TARGETOS $TARGETARCH $TARGETVARIANT" > /target
 """,
         refused=reasons.PLATFORM_ARG,

@@ -40,7 +40,7 @@ def test_exceptions_are_of_cases_and_checks_that_exist() -> None:
         assert item.builder in BUILDERS
         assert item.reason
         assert item.findings
-        assert not [case for case in item.cases if item.builder in names[case].refused]
+        assert item.general or not [case for case in item.cases if item.builder in names[case].refused]
 
 
 def test_the_table_is_up_to_date() -> None:
