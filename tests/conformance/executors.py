@@ -187,6 +187,8 @@ class ExecutorSuite:
     async def test_the_user_has_the_working_directory_that_was_made(self, executor: Executor, root: Path) -> None:
         process = sh("touch here; stat -c '%u %g %a' /new /new/deep", cwd="/new/deep", user=User(1000, 1001))
         assert await self.output_of(executor, root, process) == ["1000 1001 755", "1000 1001 755"]
+        process = sh("stat -c '%u %g' /way /end", cwd="/way/../end", user=User(1000, 1001))
+        assert await self.output_of(executor, root, process) == ["0 0", "1000 1001"]
 
     @pytest.mark.parametrize("cwd", ["/etc/passwd", "/etc/passwd/below", "/loop/below"])
     async def test_what_cannot_be_a_working_directory_is_the_images_fault(

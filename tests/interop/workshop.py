@@ -19,7 +19,7 @@ from imagebuild_engine.core.cache import Record, decode_records
 from tests.interop import bases
 from tests.interop.corpus import Case
 from tests.interop.corpus.case import File, write_tree
-from tests.interop.engine import Built, Engine
+from tests.interop.engine import Built, Engine, running_engine
 from tests.support.build_options import Options, as_imagebuild
 from tests.support.image_trees import Change, Node, final_tree, read_layer
 from tests.support.product import Repository, git_server
@@ -36,10 +36,10 @@ _LAST_MODIFIED = "Fri, 14 Jul 2017 02:40:00 GMT"
 class Workshop:
     """Names of images are `CASE/WHO:1` at the registry, of base images `CASE/NAME:1`."""
 
-    def __init__(self, registry: RunningRegistry, folder: Path, runtime: str, files: str, git: str) -> None:
+    def __init__(self, registry: RunningRegistry, folder: Path, engine: Engine, files: str, git: str) -> None:
         self.registry = registry
         self.folder = folder
-        self._engine = Engine(runtime, folder / "engine")
+        self._engine = engine
         self._files = files
         self._git = git
         self._blobs: dict[str, bytes] = {}
@@ -181,7 +181,8 @@ def opened_workshop(registry: RunningRegistry, folder: Path, runtime: str) -> It
         agent = stack.enter_context(socket.socket(socket.AF_UNIX))
         agent.bind(str(folder / "agent"))
         agent.listen()
-        yield Workshop(registry, folder, runtime, files, git)
+        engine = stack.enter_context(running_engine(runtime, folder / "engine"))
+        yield Workshop(registry, folder, engine, files, git)
 
 
 @contextmanager

@@ -157,8 +157,10 @@ class _Writer:
 
     def _setting(self) -> str:
         number = self.random.randint(0, 9)
+        triggers = [f"ONBUILD RUN echo {number}"] if self.shell else []
         return self.random.choice(
             (
+                *triggers,
                 f"ENV A{number}=$A{number}x B=${{B:-{number}}}",
                 f"ENV PATH=/opt/{number}:$PATH",
                 f'ENV C "{number} $GIVEN"',
@@ -173,7 +175,6 @@ class _Writer:
                 'SHELL ["/bin/sh", "-c"]',
                 "STOPSIGNAL SIGINT",
                 f"HEALTHCHECK --interval={number + 1}s CMD true",
-                f"ONBUILD RUN echo {number}",
                 "# only a comment",
             )
         )

@@ -47,7 +47,6 @@ RUN mkdir /out && echo 1 > /out/one && ln -s one /out/link
 FROM registry.test/base
 RUN --mount=from=build,source=/out/link,target=/m cat /m > /seen
 """,
-        refused=reasons.MOUNT_OF_LINK,
     ),
     Case(
         name="mount-bind-chained",

@@ -47,9 +47,13 @@ def resolv_conf() -> bytes:
 
 
 def make_working_directory(tree: Tree, process: Process) -> None:
-    """Made where it is missing, for the step's user, as BuildKit does it. Raises StartFailed if it cannot be one."""
+    """Made where it is missing, for the step's user. Raises StartFailed if something is in its place.
+
+    BuildKit makes the place that the path comes to, and the runtime what else is on the way: /a/../b takes both.
+    """
     try:
-        tree.make_directories(process.cwd, 0o755, Owner(process.user.uid, process.user.gid))
+        tree.make_directories(posixpath.normpath(process.cwd), 0o755, Owner(process.user.uid, process.user.gid))
+        tree.make_directories(process.cwd, 0o755, Owner(0, 0))
     except (NotADirectoryError, TooManyLinks) as error:
         raise StartFailed(
             process.args[0], f"cannot enter its working directory {process.cwd}: {error.strerror}"
