@@ -525,7 +525,10 @@ class MountingSuite(ExecutorSuite):
 
     async def test_directories_files_and_sockets_are_bound(self, executor: Executor, root: Path, outside: Path) -> None:
         listening = socket.socket(socket.AF_UNIX)
-        listening.bind(str(outside / "s"))
+        # By a short name: a socket's may have 107 bytes, and temporary directories can lie deep.
+        directory = os.open(outside, os.O_PATH)
+        listening.bind(f"/proc/self/fd/{directory}/s")
+        os.close(directory)
         mounts = (
             BindMount(source=outside, destination="/new/dir", readonly=False),
             BindMount(source=outside / "file", destination="/etc/passwd"),
