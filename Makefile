@@ -45,7 +45,7 @@ integration: install ## real mounts, processes and a registry on loopback (root)
 	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/integration tests/conformance
 
 interop: install ## one cache with the real builders: a dockerd and a buildkitd on loopback (root, Debian)
-	@$(TOOLS) packages build cluster images interop
+	@$(TOOLS) packages build cluster images steps interop
 	@$(TOOLS) build runc buildkitd buildctl >/dev/null
 	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/interop
 
