@@ -133,7 +133,8 @@ class _Writer:
             )
         )
         self.refused = reason
-        return f"COPY {flag} {self.random.choice(('.', 'd0', '*'))} {self._folder()}/{self.random.choice(('', 'new/'))}"
+        sources = ("d0", "*") if "--parents" in flag else (".", "d0", "*")  # the context itself has no parents
+        return f"COPY {flag} {self.random.choice(sources)} {self._folder()}/{self.random.choice(('', 'new/'))}"
 
     def _add(self) -> str:
         return f"ADD {self._source()} {self._folder()}/added/"
