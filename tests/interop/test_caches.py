@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.interop.bases import push_base
 from tests.interop.workshop import Workshop
+from tests.support.build_options import Options
 from tests.support.daemons import Buildkitd, Steps
 from tests.support.images import push_busybox
 from tests.support.program import PROGRAM, environment
@@ -168,3 +170,18 @@ def test_layers_that_lie_on_nothing_are_hits_for_them(project: Project, buildkit
     project.ours("--cache-to", f"{to},mode=max")
     buildkitd.forget()
     assert_all_cached(buildkitd.build_with(project.context, project.tag("theirs"), imports=[source]))
+
+
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+def test_each_image_of_their_index_is_a_cache_for_its_platform(
+    project: Project, buildkitd: Buildkitd, platform: str
+) -> None:
+    """Nothing has to run for it: a machine can make both."""
+    base = push_base(project.host, "multi", project.context.name)
+    (project.context / "Dockerfile").write_text(f"FROM {base}\nARG TARGETARCH\nWORKDIR /app\nCOPY x $TARGETARCH\n")
+    both = Options(platform="linux/amd64,linux/arm64")
+    buildkitd.forget()
+    buildkitd.build_with(project.context, project.tag("theirs"), exports=["type=inline"], options=both)
+    outcomes = project.ours("--platform", platform, "--cache-from", project.tag("theirs"))
+    assert len(outcomes) == 2
+    assert misses(outcomes) == set()
