@@ -84,7 +84,7 @@ def test_what_a_builder_cannot_build_it_refuses(schedule: Schedule, builder: str
 
 def test_what_is_excepted_in_any_case_is_needed_in_one(schedule: Schedule) -> None:
     """Judged where all cases were chosen: what a selection does not need says nothing."""
-    if len(schedule.built()) < len(CASES):
+    if len(schedule.built()) < sum(any(builder not in case.refused for builder in BUILDERS) for case in CASES):
         return
     for item in (item for item in exceptions() if item.general):
         alike = [finding for *of, finding in schedule.found if of == [item.check, item.builder]]
