@@ -32,7 +32,7 @@ from ..core.graph import (
     UserByName,
     Vertex,
 )
-from ..core.oci import Descriptor, Digest, Platform
+from ..core.oci import Digest, Platform
 from ..core.patterns import BadPattern
 from ..host.context import GitFailed
 from ..host.executor import HOSTNAME, Executor, Network, NotPossibleHere, Process, ResourceLimit, StartFailed, Stream
@@ -283,10 +283,3 @@ class _StepLog:
 
     def _show(self, text: str) -> None:
         self._view.show(StepOutput(number=self._number, line=text))
-
-
-def layer_descriptor(layer: RemoteLayer) -> Descriptor:
-    """The layer as a manifest lists it: without the annotations that it had elsewhere."""
-    return Descriptor(
-        media_type=layer.descriptor.media_type, digest=layer.descriptor.digest, size=layer.descriptor.size
-    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ..dockerfile import Dockerfile, Expansion, ExpansionError, From, Location, expand, expansion
+from ..dockerfile import Dockerfile, Expansion, ExpansionError, From, Location, expand, expansion, global_args
 from ..oci import ImageConfig, InvalidPlatform, InvalidReference, Platform, Reference
 from . import rules
 from .findings import Findings, shown
-from .scope import global_args
 
 _TARGET = "TARGETPLATFORM"
 

@@ -31,6 +31,7 @@ from ..dockerfile import (
     Shell,
     Stage,
     Workdir,
+    global_args,
     parse_instruction,
 )
 from ..oci import ImageConfig, InvalidReference, Platform, Reference
@@ -38,7 +39,7 @@ from . import base_images, ignored_files, naming, settings, variables
 from .findings import Findings
 from .options import Options
 from .report import Report
-from .scope import Scope, declared_globally, global_args
+from .scope import Scope, declared_globally
 
 _SCRATCH = "scratch"
 

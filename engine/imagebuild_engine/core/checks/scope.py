@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..dockerfile import Dockerfile, Location, expand
+from ..dockerfile import Dockerfile, Location
 from ..oci import ImageConfig
 
 _DEFAULT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -55,18 +55,6 @@ class Scope:
 
     def set_env(self, name: str, value: str) -> None:
         self.env[name] = self.image_env[name] = value
-
-
-def global_args(dockerfile: Dockerfile, predefined: Mapping[str, str], build_args: Mapping[str, str]) -> dict[str, str]:
-    """The ARGs before the first FROM that have a value, after the predefined ones. Raises ExpansionError."""
-    env = dict(predefined)
-    for instruction in dockerfile.meta_args:
-        for pair in instruction.pairs:
-            if pair.name in build_args:
-                env[pair.name] = build_args[pair.name]
-            elif pair.value is not None:
-                env[pair.name] = expand(pair.value, env, escape=dockerfile.escape)
-    return env
 
 
 def declared_globally(dockerfile: Dockerfile) -> Iterable[str]:

@@ -14,6 +14,7 @@ it does so on purpose and says so. Words stay unexpanded here: the frontend expa
 from __future__ import annotations
 
 from ..patterns import IgnoreMatcher, ParentMatch
+from .arguments import global_args
 from .directives import Directive
 from .document import Dockerfile, Stage
 from .errors import DockerfileError, ExpansionError, suggest
@@ -113,6 +114,7 @@ __all__ = [
     "expand_mount",
     "expand_words",
     "expansion",
+    "global_args",
     "parse_dockerfile",
     "parse_git_reference",
     "parse_instruction",

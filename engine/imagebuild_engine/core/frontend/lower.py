@@ -5,7 +5,7 @@ stages that it uses. What lies outside comes pinned: where something is missing,
 caller comes again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ..dockerfile import (
@@ -33,6 +33,7 @@ from ..dockerfile import (
     User,
     Volume,
     Workdir,
+    global_args,
     parse_instruction,
     suggest,
 )
@@ -40,7 +41,7 @@ from ..graph import Edge, Op, Vertex
 from . import metadata
 from .options import BuildOptions, ImageRequest, Lowered, NeedsPins, Pins
 from .run import run
-from .scope import DEFAULT_PATH, global_args
+from .scope import DEFAULT_PATH, predefined_args
 from .scope import Env as Environment
 from .sources import Named, Sources
 from .stage import StageState
@@ -63,9 +64,9 @@ class _Lowering:
         self.known: dict[tuple[Op, tuple[Edge, ...]], Vertex] = {}
 
     @staticmethod
-    def _globals(dockerfile: Dockerfile, options: BuildOptions) -> Environment:
+    def _globals(dockerfile: Dockerfile, options: BuildOptions) -> dict[str, str]:
         try:
-            return global_args(dockerfile, options)
+            return global_args(dockerfile, predefined_args(options, dockerfile), options.build_args)
         except ExpansionError as error:
             raise error.at(dockerfile.meta_args[0].location, dockerfile.source) from error
 
@@ -262,7 +263,7 @@ def _names(instruction: Instruction) -> Iterator[tuple[str, str]]:
                 yield mount.from_, "from="
 
 
-def _with_epoch(options: BuildOptions, variables: Environment) -> BuildOptions:
+def _with_epoch(options: BuildOptions, variables: Mapping[str, str]) -> BuildOptions:
     """A global `ARG SOURCE_DATE_EPOCH=` counts as the option does, which wins."""
     text = variables.get("SOURCE_DATE_EPOCH", "")
     if options.source_date_epoch is not None or not (text.isascii() and text.isdecimal()):

@@ -1,6 +1,7 @@
 """Instructions that change the image's config and the state of later steps, but no file."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..dockerfile import (
@@ -25,7 +26,6 @@ from ..dockerfile import (
 )
 from ..oci import Healthcheck as HealthcheckConfig
 from .options import BuildOptions
-from .scope import Env as Environment
 from .signals import is_signal
 from .stage import StageState
 
@@ -42,7 +42,7 @@ def command_args(state: StageState, command: Command) -> tuple[str, ...]:
     return command.args if isinstance(command, ExecForm) else (*shell_of(state), command.text)
 
 
-def arg(state: StageState, instruction: Arg, options: BuildOptions, globals_: Environment) -> None:
+def arg(state: StageState, instruction: Arg, options: BuildOptions, globals_: Mapping[str, str]) -> None:
     """ARG: build argument, else default, else the global of that name; without a value nothing is set."""
     texts = []
     for pair in instruction.pairs:

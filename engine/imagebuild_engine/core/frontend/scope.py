@@ -1,8 +1,8 @@
-"""Variables: the environment of a stage, and the ARGs that stand before the first FROM."""
+"""Variables: the environment of a stage, and the ARGs that need no declaration."""
 
 from collections.abc import Iterator, Mapping
 
-from ..dockerfile import Dockerfile, expand
+from ..dockerfile import Dockerfile
 from ..oci import Platform
 from .options import BuildOptions
 
@@ -43,18 +43,6 @@ class Env(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._values)
-
-
-def global_args(dockerfile: Dockerfile, options: BuildOptions) -> Env:
-    """Predefined platform arguments, then the ARGs before the first FROM, each seeing those before it."""
-    env = Env(predefined_args(options, dockerfile))
-    for instruction in dockerfile.meta_args:
-        for pair in instruction.pairs:
-            if pair.name in options.build_args:
-                env.set(pair.name, options.build_args[pair.name])
-            elif pair.value is not None:
-                env.set(pair.name, expand(pair.value, env, escape=dockerfile.escape))
-    return env
 
 
 def proxy_args(options: BuildOptions) -> tuple[str, ...]:
