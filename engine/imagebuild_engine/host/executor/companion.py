@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .errors import ExecutorError
 from .process import Stream
-from .supervised import run_supervised, start_supervisor
+from .supervised import as_ourselves, run_supervised, start_supervisor
 
 _REMEMBERED = 20
 _GRACE = 1.0
@@ -32,21 +32,7 @@ class Companion:
 async def companion(program: Path, arguments: Sequence[str], env: Sequence[str], cwd: Path) -> AsyncIterator[Companion]:
     """Runs the program, as we ourselves run, until the context ends."""
     start_supervisor()
-    spec = {
-        "args": [program.name, *arguments],
-        "executable": str(program),
-        "env": list(env),
-        "cwd": str(cwd),
-        "root": None,
-        "uid": None,
-        "gid": None,
-        "groups": None,
-        "capabilities": None,
-        "limits": [],
-        "processes": 0,
-        "at_most": 0,
-        "afterwards": [],
-    }
+    spec = as_ourselves([program.name, *arguments], str(program), env, str(cwd))
     running = Companion()
     running.task = asyncio.create_task(run_supervised(program.name, spec, running._hear, timeout=None, grace=_GRACE))
     try:

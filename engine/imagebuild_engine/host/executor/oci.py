@@ -45,7 +45,7 @@ from .process import Output, Process, Stream
 from .runtime import Runtime
 from .stubs import Stubs
 from .subprocesses import uninterrupted
-from .supervised import run_supervised, start_supervisor
+from .supervised import as_ourselves, run_supervised, start_supervisor
 
 _NO_LINKS = (b"proc", b"sys")
 """Runtimes refuse to mount these behind a symbolic link."""
@@ -150,18 +150,7 @@ class OciExecutor:
         command = self._runtime.command(self._directory / "state", log, cgroups=self._surroundings.cgroups)
         run = [*command, "run", "--bundle", str(bundle), name]
         delete = [*command, "delete", "--force", name]
-        spec = {
-            "args": run,
-            "executable": run[0],
-            "env": [f"{key}={value}" for key, value in _RUNTIME_ENV.items()],
-            "cwd": "/",
-            "root": None,
-            "uid": None,
-            "gid": None,
-            "groups": None,
-            "capabilities": None,
-            "limits": [],
-            "processes": 0,
+        spec = as_ourselves(run, run[0], [f"{key}={value}" for key, value in _RUNTIME_ENV.items()], "/") | {
             # Where there is no cgroup to count them; the runtime's own come on top.
             "at_most": 0 if self._surroundings.cgroups else (process.pids_limit or self._pids_limit) + 16,
             "afterwards": delete,

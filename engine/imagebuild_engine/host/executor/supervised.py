@@ -8,9 +8,10 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import ExecutorUnavailable, NotExecutable, NotPossibleHere, StartFailed
 from .limits import TOO_HIGH
@@ -42,6 +43,25 @@ def forget(directory: Path | str) -> None:
 def start_supervisor() -> None:
     """So that it is there when the first step comes. Takes no time."""
     _supervisor.start()
+
+
+def as_ourselves(args: Sequence[str], executable: str, env: Sequence[str], cwd: str) -> dict[str, Any]:
+    """What `run_supervised` takes for a program that runs as we do: in our own tree, with our own rights and limits."""
+    return {
+        "args": list(args),
+        "executable": executable,
+        "env": list(env),
+        "cwd": cwd,
+        "root": None,
+        "uid": None,
+        "gid": None,
+        "groups": None,
+        "capabilities": None,
+        "limits": [],
+        "processes": 0,
+        "at_most": 0,
+        "afterwards": [],
+    }
 
 
 class _Supervisor:
