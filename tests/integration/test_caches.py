@@ -9,17 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workshop import Built, Workshop, runtime_for
-from tests.support.images import missing_busybox, push_busybox
-from tests.support.registry import missing_registry, running_registry
+from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
+from tests.support.images import push_busybox
+from tests.support.registry import running_registry
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.registry,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: steps change users and owners"),
-    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
-    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
-]
+pytestmark = NEEDS_A_REGISTRY
 
 
 @pytest.fixture

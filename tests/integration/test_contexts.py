@@ -3,8 +3,6 @@
 import gzip
 import os
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +10,7 @@ from tests.support.program import PROGRAM, environment
 from tests.support.root import needs_root
 from tests.support.scratch_builds import Bench
 from tests.support.tars import directory, file, tar
-from tests.support.web import Answer, Web, web_server
+from tests.support.web import Answer, Web
 
 pytestmark = [pytest.mark.root, needs_root]
 
@@ -26,17 +24,6 @@ ARCHIVE = tar(
     ]
 )
 FILES = {"d": (3, 4, 0o755), "d/f": (3, 4, 0o640)}
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with web_server() as web:
-        yield web
 
 
 @pytest.mark.parametrize("data", [ARCHIVE, gzip.compress(ARCHIVE)], ids=["tar", "tar.gz"])

@@ -7,16 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workshop import Workshop, runtime_for
-from tests.support.images import missing_busybox, push_busybox
-from tests.support.registry import missing_registry, running_registry
+from tests.integration.workshop import NEEDS_A_REGISTRY, Workshop, runtime_for
+from tests.support.images import push_busybox
+from tests.support.registry import running_registry
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.registry,
-    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
-    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
-]
+pytestmark = NEEDS_A_REGISTRY
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = [page for page in sorted((ROOT / "docs").rglob("*.md")) if _BLOCK.search(page.read_text())]

@@ -10,20 +10,9 @@ from imagebuild_engine.core.oci import Digest
 from tests.support.product import Repository, git_server
 from tests.support.root import needs_root
 from tests.support.scratch_builds import Bench
-from tests.support.web import Answer, Web, web_server
+from tests.support.web import Answer, Web
 
 pytestmark = [pytest.mark.root, needs_root]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with web_server() as web:
-        yield web
 
 
 @pytest.fixture

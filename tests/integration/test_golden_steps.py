@@ -14,22 +14,15 @@ from imagebuild_engine.core.cache import Record, decode_records, root_key
 from imagebuild_engine.core.graph import ImageSource, LocalSource, cache_map, walk
 from imagebuild_engine.core.oci import Digest, ImageConfig, Reference, RunConfig
 
-from tests.integration.workshop import Workshop, runtime_for
+from tests.integration.workshop import NEEDS_A_REGISTRY, Workshop, runtime_for
 from tests.support.golden import AMD64, Case, base_image, cases, golden, records_of_golden
 from tests.support.golden_world import lowered
-from tests.support.images import busybox_layer, missing_busybox, push_image
+from tests.support.images import busybox_layer, push_image
 from tests.support.records import unfound
-from tests.support.registry import missing_registry, running_registry
-from tests.support.root import needs_root
+from tests.support.registry import running_registry
 from tests.support.web import Answer, Web, web_server
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.registry,
-    needs_root,
-    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
-    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
-]
+pytestmark = NEEDS_A_REGISTRY
 
 
 def reads_an_outcome(found: Case) -> bool:

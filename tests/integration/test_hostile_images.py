@@ -8,19 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workshop import EXECUTORS, Built, Workshop, runtime_for
-from tests.support.images import busybox_layer, missing_busybox, push_image
-from tests.support.registry import RunningRegistry, missing_registry, running_registry
-from tests.support.root import needs_root
+from tests.integration.workshop import EXECUTORS, NEEDS_A_REGISTRY, Built, Workshop, runtime_for
+from tests.support.images import busybox_layer, push_image
+from tests.support.registry import RunningRegistry, running_registry
 from tests.support.tars import directory, file, member, symlink, tar
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.registry,
-    needs_root,
-    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
-    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
-]
+pytestmark = NEEDS_A_REGISTRY
 
 
 @pytest.fixture(scope="module")

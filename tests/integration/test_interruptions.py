@@ -13,20 +13,13 @@ from imagebuild_engine.contract import BuildRequest, DirectorySource, Dockerfile
 from imagebuild_engine.host.rootfs.syscalls import MNT_DETACH, mount, umount
 
 from tests.conformance.executors import running
-from tests.integration.workshop import EXECUTORS, Workshop, runtime_for
-from tests.support.images import busybox_layer, missing_busybox, push_busybox, push_image
+from tests.integration.workshop import EXECUTORS, NEEDS_A_REGISTRY, Workshop, runtime_for
+from tests.support.images import busybox_layer, push_busybox, push_image
 from tests.support.program import PROGRAM
-from tests.support.registry import RunningRegistry, missing_registry, running_registry
-from tests.support.root import needs_root
+from tests.support.registry import RunningRegistry, running_registry
 from tests.support.tars import file, tar
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.registry,
-    needs_root,
-    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
-    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
-]
+pytestmark = NEEDS_A_REGISTRY
 MEGABYTE = 1 << 20
 
 

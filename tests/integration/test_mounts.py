@@ -24,19 +24,12 @@ from imagebuild_engine.contract import (
 )
 
 from tests.conformance.executors import running
-from tests.integration.workshop import Built, Workshop, runtime_for
-from tests.support.images import missing_busybox, push_busybox
+from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
+from tests.support.images import push_busybox
 from tests.support.program import PROGRAM
-from tests.support.registry import RunningRegistry, missing_registry, running_registry
-from tests.support.root import needs_root
+from tests.support.registry import RunningRegistry, running_registry
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.registry,
-    needs_root,
-    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
-    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
-]
+pytestmark = NEEDS_A_REGISTRY
 SECRET = "hunter2-and-more"
 MISSING_SSH = "" if shutil.which("ssh-agent") and shutil.which("ssh-keygen") else "needs Debian's openssh-client"
 

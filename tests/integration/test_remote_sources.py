@@ -22,17 +22,11 @@ from tests.support.file_steps import FileSteps, file_steps
 from tests.support.product import Repository, git_server
 from tests.support.root import needs_root
 from tests.support.tars import file, tar
-from tests.support.web import Answer, Web, web_server
+from tests.support.web import Answer, Web
 
 pytestmark = [pytest.mark.root, needs_root]
 
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with web_server() as web:
-        yield web
 
 
 @pytest.fixture

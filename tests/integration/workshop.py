@@ -7,11 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.support.images import missing_busybox
 from tests.support.program import PROGRAM, environment
-from tests.support.registry import RunningRegistry
+from tests.support.registry import RunningRegistry, missing_registry
+from tests.support.root import needs_root
 from tests.support.runtimes import runtime
 
 EXECUTORS = ("chroot", "oci")
+NEEDS_A_REGISTRY = [
+    pytest.mark.root,
+    pytest.mark.registry,
+    needs_root,
+    pytest.mark.skipif(bool(missing_busybox()), reason=missing_busybox() or "-"),
+    pytest.mark.skipif(bool(missing_registry()), reason=missing_registry() or "-"),
+]
+"""The marks of tests that build on the busybox image of a registry of their own."""
 
 
 def runtime_for(executor: str) -> str:
