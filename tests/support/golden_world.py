@@ -171,6 +171,9 @@ class Told:
         layers = result.layer + 1 if isinstance(result, LayerResult) else len(result.layers)
         return replace(self._made(vertex, ()), layers=layers)
 
+    def gone(self, result: Tree) -> bool:
+        return False
+
     async def digests(self, vertex: Vertex, number: int, result: Tree, request: ContentRequest) -> tuple[Digest, ...]:
         if isinstance(vertex.inputs[number].vertex.op, LocalSource):
             tree = self.found.context(kept_by_dockerignore(self.found))

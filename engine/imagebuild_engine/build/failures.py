@@ -12,6 +12,7 @@ from ..contract import FailureResult, Reason, failure
 from ..core.dockerfile import DockerfileError, Location, Source
 from ..core.graph import Origin
 from ..core.patterns import BadPattern
+from ..core.solver import ResultLost
 from ..host.content import ContentError, DiskFull
 from ..host.context import ContextMissing, GitFailed
 from ..host.executor import ExecutorError, NotPossibleHere, StepTimedOut
@@ -135,7 +136,7 @@ class LayerBroken(Exception):
         self.problem = problem
 
 
-class LayerLost(Exception):
+class LayerLost(ResultLost):
     """A layer that a cache promised, or that a base image has, is gone from its registry."""
 
 

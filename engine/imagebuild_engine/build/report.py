@@ -1,8 +1,8 @@
 """What became of every step, and as far as it is certain, why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ..contract import StepResult
+from ..contract import MissReason, StepResult
 from ..core.frontend import Lowered
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve, Solved
@@ -11,11 +11,12 @@ from .layers import Result
 from .worker import BuildWorker
 
 _SOURCE_REASONS = {
-    "not_found": "SourceNotFound",
-    "unauthorized": "SourceUnauthorized",
-    "invalid": "MetadataInvalid",
-    "timeout": "SourceUnavailable",
-    "error": "SourceUnavailable",
+    "not_found": MissReason.SOURCE_NOT_FOUND,
+    "unauthorized": MissReason.SOURCE_UNAUTHORIZED,
+    "untrusted": MissReason.SOURCE_UNTRUSTED,
+    "invalid": MissReason.METADATA_INVALID,
+    "timeout": MissReason.SOURCE_UNAVAILABLE,
+    "error": MissReason.SOURCE_UNAVAILABLE,
 }
 
 
@@ -26,13 +27,16 @@ def step_results(
     if solve is None or worker is None:
         return ()
     results = []
-    for vertex in lowered.steps:
+    numbers = {vertex: number for number, vertex in enumerate(lowered.steps, 1)}
+    for vertex, number in numbers.items():
         solved = solve.solved.get(vertex)
         if solved is None or solved.outcome is None or vertex.origin is None:
             continue
         hit = isinstance(solved.outcome, Hit)
         results.append(
             StepResult(
+                number=number,
+                inputs=steps_below(vertex, numbers),
                 stage=vertex.origin.stage,
                 line=vertex.origin.line,
                 instruction=vertex.origin.instruction,
@@ -45,23 +49,36 @@ def step_results(
     return tuple(results)
 
 
-def _reason(vertex: Vertex, solved: Solved[Result], solve: Solve[Result], imported: Sequence[Imported]) -> str:
+def steps_below(vertex: Vertex, numbers: Mapping[Vertex, int]) -> tuple[int, ...]:
+    """The steps that it rests on directly; what lies between (a merge, a script's file) is no step of the user's."""
+    found: dict[int, None] = {}
+    pending = [edge.vertex for edge in reversed(vertex.inputs)]
+    while pending:
+        below = pending.pop()
+        if below in numbers:
+            found[numbers[below]] = None
+        else:
+            pending += [edge.vertex for edge in reversed(below.inputs)]
+    return tuple(found)
+
+
+def _reason(vertex: Vertex, solved: Solved[Result], solve: Solve[Result], imported: Sequence[Imported]) -> MissReason:
     """One of the API document's miss reasons. Which file, argument or text it was is not told apart yet: StepNew."""
     assert isinstance(solved.outcome, Executed)
     if vertex.ignore_cache:
-        return "CacheDisabled"
+        return MissReason.CACHE_DISABLED
     if not imported:
-        return "NoCacheSource"
+        return MissReason.NO_CACHE_SOURCE
     if solved.outcome.lost:
-        return "BlobMissing"
+        return MissReason.BLOB_MISSING
     if solved.outcome.matched:
-        return "IntermediateStageNotExported"
+        return MissReason.INTERMEDIATE_STAGE_NOT_EXPORTED
     useful = [item for item in imported if len(item.index)]
     if not useful:
-        return _SOURCE_REASONS.get(imported[0].outcome, "NoInlineMetadata")
+        return _SOURCE_REASONS.get(imported[0].outcome, MissReason.NO_INLINE_METADATA)
     if any(_ran(solve, edge.vertex) for edge in vertex.inputs):
-        return "ParentMissed"
-    return "StepNew"
+        return MissReason.PARENT_MISSED
+    return MissReason.STEP_NEW
 
 
 def _ran(solve: Solve[Result], vertex: Vertex) -> bool:

@@ -31,6 +31,8 @@ class TreeStore:
     _downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOWNLOADS))
     pulled: dict[Digest, int] = field(default_factory=dict)
     """Compressed sizes of the layers that were downloaded."""
+    lost: set[tuple[str, Digest]] = field(default_factory=set)
+    """Layers that were not there when they were needed, by origin and digest."""
 
     @property
     def blobs(self) -> BlobStore:
@@ -43,7 +45,12 @@ class TreeStore:
     async def has(self, tree: Tree) -> bool:
         """Can every layer still be had? Asked once per blob, with HEAD requests side by side."""
         remote = [layer for layer in tree.layers if isinstance(layer, RemoteLayer)]
-        return all(await asyncio.gather(*(self._has_layer(layer) for layer in remote)))
+        return not self.gone(tree) and all(await asyncio.gather(*(self._has_layer(layer) for layer in remote)))
+
+    def gone(self, tree: Tree) -> bool:
+        """Has a layer of it been looked for in vain?"""
+        remote = (layer for layer in tree.layers if isinstance(layer, RemoteLayer))
+        return any((str(layer.origin), layer.descriptor.digest) in self.lost for layer in remote)
 
     async def _has_layer(self, layer: RemoteLayer) -> bool:
         digest = layer.descriptor.digest
@@ -101,6 +108,7 @@ class TreeStore:
                         await asyncio.to_thread(ingest.write, chunk)
                     ingest.commit()
             except (NotFound, BlobMissing) as error:
+                self.lost.add((str(layer.origin), digest))
                 raise LayerLost(f"layer {digest} is gone from {layer.origin}") from error
             if layer.repository:
                 self.pulled[digest] = layer.descriptor.size

@@ -124,6 +124,9 @@ class BuildWorker:
             self.seconds[vertex] = time.monotonic() - started
             return result
 
+    def gone(self, result: Result) -> bool:
+        return isinstance(result, Tree) and self.store.gone(result)
+
     async def _executor(self, origin: Origin, op: ExecOp) -> Executor:
         """What runs the step, if the machine, the request and it allow that. Raises StepRefused, StepNotPossible."""
         executor = await asyncio.to_thread(lambda: self.surroundings.executor)

@@ -6,6 +6,7 @@ The operator imports this package and nothing else of the engine. `names` from t
 from ..core.oci import Digest, InvalidDigest, InvalidReference, Reference
 from . import layout
 from .failure import FAILURES, Category, FailureClass, Reason, reason_of_exit_code
+from .miss import MissReason
 from .request import (
     ArchiveSource,
     BuildRequest,
@@ -26,8 +27,10 @@ from .request import (
 from .result import (
     BuildResult,
     Bytes,
+    CacheExportResult,
     CacheResult,
     CacheSourceResult,
+    ExportOutcome,
     FailureResult,
     ImageResult,
     ImportOutcome,
@@ -52,6 +55,7 @@ __all__ = [
     "BuildRequest",
     "BuildResult",
     "Bytes",
+    "CacheExportResult",
     "CacheResult",
     "CacheSource",
     "CacheSourceResult",
@@ -61,6 +65,7 @@ __all__ = [
     "DirectorySource",
     "Dockerfile",
     "Entitlement",
+    "ExportOutcome",
     "FailureClass",
     "FailureResult",
     "GitSource",
@@ -70,6 +75,7 @@ __all__ = [
     "InvalidDigest",
     "InvalidReference",
     "InvalidWire",
+    "MissReason",
     "Output",
     "Reason",
     "Reference",

@@ -10,7 +10,8 @@ import msgspec
 
 VERSION = 1
 
-CacheType = Literal["registry", "local"]
+CacheType = Literal["registry", "local", "steps"]
+CacheTargetType = Literal["registry", "local", "attached", "steps"]
 
 
 class GitSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -55,8 +56,9 @@ class Dockerfile(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
 class CacheSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """One entry of the cache-from list, in order of preference. `kind` says who named it (for metrics).
 
-    `ref` is an image reference, or the directory of an OCI layout where the type is local. An image with inline records
-    and a cache that is no image are read alike.
+    `ref` is an image reference; where the type is local, the directory of an OCI layout; where it is steps, the
+    repository of a step cache, which is asked after all others. An image with inline records, its attached cache and a
+    cache that is no image are read alike.
     """
 
     ref: str
@@ -71,11 +73,12 @@ class CacheSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
 class CacheTarget(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """A cache to write beside the image; `ref` as in CacheSource. What is inline is said by `inline_cache`.
 
-    Mode min keeps the layers of the image, max those of every step of every stage.
+    Mode min keeps the layers of the image, max those of every step of every stage. An attached cache, the image's
+    referrer, has no `ref` (it lies where the image is pushed to); it and a step cache are always of mode max.
     """
 
-    ref: str
-    type: CacheType = "registry"
+    ref: str = ""
+    type: CacheTargetType = "registry"
     mode: Literal["min", "max"] = "min"
     tag: str = "latest"
     """Of a layout: the name in index.json."""
@@ -85,6 +88,10 @@ class CacheTarget(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     """Docker's media types are for indexes only."""
     ignore_error: bool = False
     """A cache that cannot be written is a warning and no failure of the build."""
+    max_size: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Of an attached cache: bytes of layers that are not the image's own; 0 is no limit."""
+    keep_cheap: bool = False
+    """Of an attached cache: keep also the layers of steps that are sooner run again than pulled."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -159,6 +166,13 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     contexts: dict[str, str] = {}
     """Named contexts: `docker-image://REFERENCE`, a URL, a Git repository, or an absolute directory."""
     cache_import_timeout_seconds: float = 30.0
+    cache_max_age_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    """Results that are older count as expired."""
+    cache_trust: tuple[str, ...] | None = None
+    """Which repositories may be believed: patterns of full names, `*` for a part of a name and `**` for any parts. None
+    is all of them."""
+    fail_on_import_error: bool = False
+    """A cache source that cannot be used fails the build, with its reason."""
     timeout_seconds: float | None = None
     insecure_registries: tuple[str, ...] = ()
     source_date_epoch: int | None = None

@@ -5,22 +5,39 @@ from typing import Literal
 import msgspec
 
 from .failure import Category, Reason
+from .miss import MissReason
 
 StepOutcome = Literal["hit", "miss", "uncacheable"]
 ImportOutcome = Literal["used", "unused", "not_found", "unauthorized", "untrusted", "invalid", "timeout", "error"]
+ExportOutcome = Literal["exported", "unchanged", "empty", "failed"]
+"""Empty: there was nothing that it could have held."""
 
 
 class StepResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One instruction that makes a vertex. `source` is the cache source that a hit came from."""
+    """One instruction that makes a vertex. `source` is the cache source that a hit came from.
 
+    `detail` says what differs from the best candidate that the cache sources have, `compared_with` (REF@DIGEST): up to
+    five paths or names, and `more` counts those left out. A detail never holds a secret's or a variable's value.
+    """
+
+    number: int = 0
+    """From 1, in the order of the Dockerfile."""
+    inputs: tuple[int, ...] = ()
+    """The numbers of the steps that it rests on directly, the one below it first."""
     stage: str
     line: int
     instruction: str
     outcome: StepOutcome
     source: str | None = None
-    reason: str | None = None
+    reason: MissReason | None = None
     detail: tuple[str, ...] = ()
+    more: int = 0
+    compared_with: str = ""
     seconds: float = 0.0
+    saved_seconds: float = 0.0
+    """Of a hit: how long the step took when it ran, as far as its cache says so."""
+    bytes: int = 0
+    """The compressed size of the layer that the step made, or that a hit stands for; 0 where nobody knows it."""
 
 
 class CacheSourceResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +52,31 @@ class CacheSourceResult(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class CacheExportResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one cache that was to be written. `pushed` are bytes of layers that only the cache needed."""
+
+    type: Literal["inline", "attached", "registry", "local", "steps"]
+    outcome: ExportOutcome
+    ref: str = ""
+    digest: str | None = None
+    reason: str = ""
+    pushed: int = 0
+    seconds: float = 0.0
+
+
 class CacheResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Totals over all steps, and the sources in the order they were given."""
+    """Totals over all steps, and the sources and targets in the order they were given.
+
+    `fallbacks` counts promised results that were lost before they could be used.
+    """
 
     total: int = 0
     hits: int = 0
     misses: int = 0
     uncacheable: int = 0
     sources: tuple[CacheSourceResult, ...] = ()
+    exports: tuple[CacheExportResult, ...] = ()
+    fallbacks: int = 0
 
 
 class Bytes(msgspec.Struct, frozen=True, kw_only=True):

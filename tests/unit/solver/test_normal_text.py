@@ -32,6 +32,9 @@ class Machine:
         assert not isinstance(result, LayerResult) or result.layer >= 0
         return result.layer + 1 if isinstance(result, LayerResult) else len(result.layers)
 
+    def gone(self, result: int) -> bool:
+        return False
+
     async def digests(self, vertex: Vertex, number: int, tree: int, request: ContentRequest) -> tuple[Digest, ...]:
         return (Digest.of(b"content"),)
 

@@ -16,7 +16,7 @@ from imagebuild_engine.core.graph import (
     Vertex,
 )
 from imagebuild_engine.core.oci import Digest
-from imagebuild_engine.core.solver import Executed, Hit, Solve
+from imagebuild_engine.core.solver import Executed, Hit, ResultLost, Solve, Solved
 
 
 def digest(seed: str) -> Digest:
@@ -31,6 +31,9 @@ class World:
     calls: Counter[str] = field(default_factory=Counter)
     contents: dict[str, str] = field(default_factory=dict)
     lost: set[int] = field(default_factory=set)
+    promised: set[str] = field(default_factory=set)
+    """Results that a cache has until somebody wants to use them."""
+    missing: set[str] = field(default_factory=set)
 
     def step(
         self, name: str, *inputs: Vertex, seed: str = "", reads: Sequence[int] = (), no_cache: bool = False
@@ -58,19 +61,30 @@ class World:
 
     async def load(self, vertex: Vertex, source: int, result: LayerResult) -> str | None:
         self.calls[f"load {vertex.description} from {source}"] += 1
-        return None if source in self.lost else f"cached {vertex.description} layer {result.layer}"
+        cached = f"cached {vertex.description} layer {result.layer}"
+        return None if source in self.lost or cached in self.missing else cached
+
+    def gone(self, result: str) -> bool:
+        return result in self.missing
+
+    def _use(self, *results: str) -> None:
+        if found := self.promised.intersection(results):
+            self.missing |= found
+            raise ResultLost(*found)
 
     async def digests(
         self, vertex: Vertex, input_number: int, result: str, request: ContentRequest
     ) -> tuple[Digest, ...]:
         self.calls[f"digest {vertex.inputs[input_number].vertex.description}"] += 1
         await asyncio.sleep(0)
+        self._use(result)
         name = vertex.inputs[input_number].vertex.description
         return (digest("content " + self.contents.get(name, name)),)
 
     async def execute(self, vertex: Vertex, inputs: Sequence[str]) -> str:
         self.calls[f"run {vertex.description}"] += 1
         await asyncio.sleep(0)
+        self._use(*inputs)
         return f"{vertex.description}({', '.join(inputs)})"
 
     def ran(self) -> set[str]:
@@ -292,3 +306,82 @@ async def test_a_chain_of_two_thousand_steps_needs_no_deep_stack() -> None:
         vertex = world.step(f"step {number}", vertex)
     await world.solve().run(Edge(vertex))
     assert world.calls.total() == 2001
+
+
+def _lossy(world: World) -> tuple[Vertex, CacheIndex]:
+    """base, one and two, of which the cache has one, and left and right on one, which it has not."""
+    base = world.step("base")
+    one = world.step("one", base)
+    left, right = world.step("left", one), world.step("right", one)
+    world.promised.add("cached one layer 1")
+    return world.step("join", left, right), CacheIndex((record("base"), record("one", (0,), layer=1)))
+
+
+async def test_a_result_that_is_lost_while_it_is_used_is_made_again_once() -> None:
+    world = World()
+    join, cache = _lossy(world)
+    solve = world.solve(cache)
+    assert await solve.run(Edge(join)) == "join(left(one(base())), right(one(base())))"
+    assert world.calls["run one"] == 1
+    one = join.inputs[0].vertex.inputs[0].vertex
+    assert solve.solved[one].outcome == Executed(matched=True, lost=1)
+
+
+async def test_a_result_that_is_lost_is_taken_from_the_next_source() -> None:
+    world = World()
+    join, cache = _lossy(world)
+    other = CacheIndex((record("base"), record("one", (0,), layer=7)))
+    solve = world.solve(cache, other)
+    assert await solve.run(Edge(join)) == "join(left(cached one layer 7), right(cached one layer 7))"
+    assert solve.solved[join.inputs[0].vertex.inputs[0].vertex].outcome == Hit(1)
+
+
+async def test_a_result_that_is_lost_while_its_files_are_read() -> None:
+    world = World()
+    base = world.step("base")
+    one = world.step("one", base)
+    copy = world.step("copy", base, one, reads=[1])
+    world.promised.add("cached one layer 1")
+    cache = CacheIndex((record("base"), record("one", (0,), layer=1)))
+    assert await world.solve(cache).run(Edge(copy)) == "copy(base(), one(base()))"
+    assert world.calls["digest one"] == 2
+
+
+async def test_what_cannot_be_had_in_another_way_stays_lost() -> None:
+    world = World()
+    base = world.step("base")
+    one = world.step("one", base)
+    world.promised.add("base()")
+    with pytest.raises(ResultLost):
+        await world.solve().run(Edge(one))
+
+
+async def test_a_target_that_is_lost_after_the_solve_is_made_by_the_next_run() -> None:
+    world = World()
+    base = world.step("base")
+    one = world.step("one", base)
+    two = world.step("two", one)
+    solve = world.solve(CacheIndex((record("base"), record("one", (0,), layer=1), record("two", (1,), layer=2))))
+    assert await solve.run(Edge(two)) == "cached two layer 2"
+    world.missing.add("cached two layer 2")
+    assert await solve.run(Edge(two)) == "two(cached one layer 1)"
+    assert await solve.run(Edge(two)) == "two(cached one layer 1)"
+    assert world.calls["run two"] == 1
+
+
+async def test_a_source_that_is_read_step_by_step_is_asked_where_the_others_have_nothing() -> None:
+    world = World()
+    base = world.step("base")
+    one = world.step("one", base)
+    two = world.step("two", one)
+    known, remote = CacheIndex((record("base"), record("one", (0,), layer=1))), CacheIndex((record("x", layer=5),))
+    asked = []
+
+    async def discover(solved: Solved[str]) -> dict[int, frozenset[int]]:
+        asked.append(solved.vertex.description)
+        return {1: frozenset({0})}
+
+    solve = Solve[str](world, [known, remote], key=lambda vertex: world.maps[vertex], discover=discover)
+    assert await solve.run(Edge(two)) == "cached two layer 5"
+    assert asked == ["two"]
+    assert solve.solved[two].outcome == Hit(1)

@@ -20,20 +20,28 @@ and everything else only as far as something needs it.
 The solver knows no op: keys come from a CacheMap, effects from a Worker. It never mixes sources in one chain: a
 record of
 source 2 can only be reached through records of source 2, but each step may take its result from another source.
+
+Some sources cannot be read in whole before the work begins. They are asked for one step at a time (`discover`), when no
+other source has it.
+
+A cache may lose what it promised while the work goes on. Whoever finds that out raises ResultLost: the results that are
+gone are then obtained anew, from another source or by running, and the work is tried again.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from ..cache import CacheIndex, RecordId, Spelling, content_key, root_key
 from ..graph import CacheMap, Edge, Vertex, cache_map
 from ..oci import Digest
-from .worker import R, Worker
+from .worker import R, ResultLost, Worker
 
 Ids = tuple[frozenset[RecordId], ...]
 """Matched records, one set per cache source."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +84,21 @@ class Solved(Generic[R]):
         return tuple(dict.fromkeys(key for spelling in self.spellings for key in spelling.digests))
 
 
+Discover = Callable[[Solved[R]], Awaitable[Mapping[int, frozenset[RecordId]]]]
+"""Asks the sources that are read step by step; says, by source number, which records of their indexes are the step's.
+
+It may be asked more than once for a step, as more becomes known of it: its content digests."""
+
+
+async def _nothing(_solved: Solved[R]) -> Mapping[int, frozenset[RecordId]]:
+    return {}
+
+
 class Solve(Generic[R]):
-    """One run over one graph. Ask for `run(target)` once, then read `solved`."""
+    """One run over one graph: ask for `run(target)`, then read `solved`.
+
+    Asked for again after a ResultLost, `run` obtains anew what is gone, and nothing else.
+    """
 
     def __init__(
         self,
@@ -86,11 +107,13 @@ class Solve(Generic[R]):
         *,
         key: Callable[[Vertex], CacheMap] = lambda vertex: cache_map(vertex.op),
         observe: Callable[[Vertex, Hit | Executed | None], None] = lambda _vertex, _outcome: None,
+        discover: Discover[R] = _nothing,
     ) -> None:
         self._worker = worker
         self._sources = sources
         self._key = key
         self._observe = observe
+        self._discover = discover
         self._tasks: dict[tuple[str, Vertex], asyncio.Task[Any]] = {}
         self._group: asyncio.TaskGroup | None = None
         self.solved: dict[Vertex, Solved[R]] = {}
@@ -124,7 +147,24 @@ class Solve(Generic[R]):
 
     async def _result(self, vertex: Vertex) -> R:
         result: R = await self._once("result", vertex, self._obtain)
+        if vertex.inputs and self._worker.gone(result):
+            lost = self._tasks["result", vertex]
+            if lost.done() and lost.result() is result:  # and nobody else has begun anew
+                del self._tasks["result", vertex]
+            result = await self._once("result", vertex, self._obtain)
         return result
+
+    async def _with_results(self, edges: Sequence[Edge], work: Callable[[Sequence[R]], Awaitable[T]]) -> T:
+        """What the work makes of the edges' results; if some are lost, of those that can be had instead."""
+        results = await asyncio.gather(*(self._result(edge.vertex) for edge in edges))
+        while True:
+            try:
+                return await work(results)
+            except ResultLost:
+                before = results
+                results = await asyncio.gather(*(self._result(edge.vertex) for edge in edges))
+                if all(one is other for one, other in zip(before, results, strict=True)):
+                    raise
 
     async def _once(self, stage: str, vertex: Vertex, work: Callable[[Vertex], Coroutine[Any, Any, Any]]) -> Any:
         task = self._tasks.get((stage, vertex))
@@ -147,8 +187,12 @@ class Solve(Generic[R]):
                 await self._read_content(solved, unknown)
                 solved.ids = self._lookup(solved, inputs)
             if not any(solved.ids):
+                await self._discovered(solved)
+            if not any(solved.ids) and self._unread(solved):
                 await self._read_content(solved, self._unread(solved))
                 solved.ids = self._lookup(solved, inputs)
+                if not any(solved.ids):
+                    await self._discovered(solved)
         self.solved[vertex] = solved
         return solved
 
@@ -158,18 +202,17 @@ class Solve(Generic[R]):
         if vertex.inputs and not vertex.ignore_cache:
             tried: set[tuple[int, RecordId]] = set()
             loaded, lost = await self._load(solved, tried)
-            if loaded is None and any(solved.ids) and self._unread(solved):
-                await self._read_content(solved, self._unread(solved))
-                solved.ids = self._lookup(solved, [self.solved[edge.vertex] for edge in vertex.inputs])
-                loaded, more = await self._load(solved, tried)
-                lost += more
+            for more_known in (self._discovered, self._known_by_content):
+                if loaded is None and any(solved.ids) and await more_known(solved):
+                    loaded, more = await self._load(solved, tried)
+                    lost += more
             if loaded is not None:
                 return loaded
-        inputs = await asyncio.gather(*(self._result(edge.vertex) for edge in vertex.inputs))
+        await asyncio.gather(*(self._result(edge.vertex) for edge in vertex.inputs))
         # Nothing left to find with it, but the records that we write shall be found by content, too.
         await self._read_content(solved, self._unread(solved))
         self._observe(vertex, None)
-        result = await self._worker.execute(vertex, inputs)
+        result = await self._with_results(vertex.inputs, partial(self._worker.execute, vertex))
         solved.result = result
         self._conclude(solved, Executed(matched=any(solved.ids), lost=lost))
         return result
@@ -190,6 +233,23 @@ class Solve(Generic[R]):
                     return result, lost
                 lost += 1
         return None, lost
+
+    async def _discovered(self, solved: Solved[R]) -> bool:
+        """Whether sources that are read step by step have records of it that were not known."""
+        before = solved.ids
+        found = await self._discover(solved)
+        solved.ids = tuple(ids | found.get(number, frozenset()) for number, ids in enumerate(before))
+        return solved.ids != before
+
+    async def _known_by_content(self, solved: Solved[R]) -> bool:
+        """Whether there was content to be read, which may find more records than the definition did."""
+        if not self._unread(solved):
+            return False
+        await self._read_content(solved, self._unread(solved))
+        found = self._lookup(solved, [self.solved[edge.vertex] for edge in solved.vertex.inputs])
+        solved.ids = tuple(ids | more for ids, more in zip(solved.ids, found, strict=True))
+        await self._discovered(solved)
+        return True
 
     def _lookup(self, solved: Solved[R], inputs: Sequence[Solved[R]]) -> Ids:
         found = []
@@ -214,8 +274,11 @@ class Solve(Generic[R]):
         async def read(position: int) -> None:
             request = solved.cache_map.inputs[position].content
             assert request is not None
-            result = await self._result(solved.vertex.inputs[position].vertex)
-            digests = await self._worker.digests(solved.vertex, position, result, request)
+
+            async def hashed(results: Sequence[R]) -> Collection[Digest]:
+                return await self._worker.digests(solved.vertex, position, results[0], request)
+
+            digests = await self._with_results(solved.vertex.inputs[position : position + 1], hashed)
             solved.content.setdefault(position, set()).update(digests)
 
         await asyncio.gather(*(read(position) for position in positions))

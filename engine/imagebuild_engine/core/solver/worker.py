@@ -10,6 +10,10 @@ from ..oci import Digest
 R = TypeVar("R")
 
 
+class ResultLost(Exception):
+    """An input's result is not where a cache promised it. Asked again, that input may come from elsewhere, or run."""
+
+
 class Worker(Protocol[R]):
     """What the solver asks for. `R` is a result that the solver never looks into: a tree, lazy or not.
 
@@ -28,10 +32,14 @@ class Worker(Protocol[R]):
     ) -> Collection[Digest]:
         """The content digests of what `vertex` reads of its input; more than one where BuildKit's versions disagree.
 
-        Raises the user's error if a path is missing.
+        Raises the user's error if a path is missing, and ResultLost.
         """
         ...
 
     async def execute(self, vertex: Vertex, inputs: Sequence[R]) -> R:
-        """Do what the op says. Sources, which have no inputs, are resolved here too."""
+        """Do what the op says. Sources, which have no inputs, are resolved here too. Raises ResultLost."""
+        ...
+
+    def gone(self, result: R) -> bool:
+        """Has it turned out that the result cannot be had? No result that `load` returns may be gone already."""
         ...
