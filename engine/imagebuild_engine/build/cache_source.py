@@ -25,6 +25,7 @@ from ..core.cache import (
     is_time,
     without_layers,
 )
+from ..core.explain import Components
 from ..core.oci import (
     Descriptor,
     Digest,
@@ -65,6 +66,12 @@ class FoundCache:
     made_by: Mapping[int, str] = field(default_factory=dict)
     platform: Platform | None = None
     """None for a cache that is no image."""
+    digest: Digest | None = None
+    """Of the manifest, or of the index that is a cache."""
+    config: ImageConfig | None = None
+    """Of an image."""
+    components: Components | None = None
+    """What its steps were made of, if that came with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +165,12 @@ async def read_caches(place: Place) -> FoundCaches:
     if config is not None:
         layers = parsed.layers if isinstance(parsed, Manifest) else parsed.manifests
         decoded = decode_config(await place.blob(config, _CACHE_CONFIG_BYTES))
-        return FoundCaches(digest=top.digest, caches=(_cache(decoded, layers, origin),))
+        return FoundCaches(digest=top.digest, caches=(_cache(top.digest, decoded, layers, origin),))
     slots = asyncio.Semaphore(_READS)
-    manifests = await _manifests(place, parsed, slots, MAX_NESTING)
+    manifests = await _manifests(place, top.digest, parsed, slots, MAX_NESTING)
     if len(manifests) > MAX_IMAGES:
         raise ValueError(f"the index has {len(manifests)} images, more than {MAX_IMAGES}")
-    found = await asyncio.gather(*(_image(place, manifest, origin, slots) for manifest in manifests))
+    found = await asyncio.gather(*(_image(place, digest, manifest, origin, slots) for digest, manifest in manifests))
     return FoundCaches(digest=top.digest, caches=tuple(cache for cache in found if cache is not None))
 
 
@@ -172,7 +179,9 @@ def _cache_config(parsed: Manifest | Index) -> Descriptor | None:
     return next((entry for entry in reversed(listed) if entry.media_type == CONFIG_MEDIA_TYPE), None)
 
 
-def _cache(config: CacheConfig, descriptors: Sequence[Descriptor], origin: Reference | OciLayout) -> FoundCache:
+def _cache(
+    digest: Digest, config: CacheConfig, descriptors: Sequence[Descriptor], origin: Reference | OciLayout
+) -> FoundCache:
     """A blob that stands in the table more than once may be listed as often, each time with its own annotations.
 
     A layer that is not listed, or not as one that can be unpacked, leaves its results without use; so has BuildKit it.
@@ -193,7 +202,7 @@ def _cache(config: CacheConfig, descriptors: Sequence[Descriptor], origin: Refer
             made_by[place] = descriptor.annotations.get(DESCRIPTION, "")
     missing = frozenset(range(len(config.blobs))) - layers.keys()
     records = without_layers(config.records, config.table, missing)
-    return FoundCache(records=records, table=config.table, layers=layers, made_by=made_by)
+    return FoundCache(records=records, table=config.table, layers=layers, made_by=made_by, digest=digest)
 
 
 def _layer(descriptor: Descriptor, origin: Reference | OciLayout) -> RemoteLayer | None:
@@ -209,26 +218,28 @@ def _layer(descriptor: Descriptor, origin: Reference | OciLayout) -> RemoteLayer
     )
 
 
-async def _manifests(place: Place, parsed: Manifest | Index, slots: asyncio.Semaphore, nesting: int) -> list[Manifest]:
+async def _manifests(
+    place: Place, digest: Digest, parsed: Manifest | Index, slots: asyncio.Semaphore, nesting: int
+) -> list[tuple[Digest, Manifest]]:
     """The manifests of an index and of those in it, each once, but for those that are told to be no images."""
     if isinstance(parsed, Manifest):
-        return [parsed]
+        return [(digest, parsed)]
     if not nesting:
         raise ValueError(f"more than {MAX_NESTING} indexes in each other")
     entries = {entry.digest: entry for entry in parsed.manifests if _may_be_image(entry)}
     if len(entries) > MAX_IMAGES:
         raise ValueError(f"the index has {len(entries)} images, more than {MAX_IMAGES}")
 
-    async def below(entry: Descriptor) -> list[Manifest]:
+    async def below(entry: Descriptor) -> list[tuple[Digest, Manifest]]:
         async with slots:
             try:
                 data = await place.manifest(entry)
             except (NotFound, BlobMissing):
                 return []  # a mirror may hold some platforms only
-        return await _manifests(place, parse_manifest(data, entry.media_type), slots, nesting - 1)
+        return await _manifests(place, entry.digest, parse_manifest(data, entry.media_type), slots, nesting - 1)
 
     found = await asyncio.gather(*(below(entry) for entry in entries.values()))
-    return [manifest for manifests in found for manifest in manifests]
+    return [item for manifests in found for item in manifests]
 
 
 def _may_be_image(entry: Descriptor) -> bool:
@@ -237,7 +248,7 @@ def _may_be_image(entry: Descriptor) -> bool:
 
 
 async def _image(
-    place: Place, manifest: Manifest, origin: Reference | OciLayout, slots: asyncio.Semaphore
+    place: Place, digest: Digest, manifest: Manifest, origin: Reference | OciLayout, slots: asyncio.Semaphore
 ) -> FoundCache | None:
     """The image's records, perhaps none; None for an artifact that is no image."""
     if manifest.config.media_type not in IMAGE_CONFIG_TYPES:
@@ -253,4 +264,6 @@ async def _image(
         layers=dict(enumerate(layers)),
         made_by=dict(enumerate(texts[: len(layers)])),
         platform=config.platform,
+        digest=digest,
+        config=config,
     )

@@ -37,6 +37,8 @@ class Imported:
     index: CacheIndex = field(default_factory=lambda: CacheIndex(()))
     table: LayerTable = field(default_factory=LayerTable)
     layers: Mapping[int, RemoteLayer] = field(default_factory=dict)
+    caches: tuple[FoundCache, ...] = ()
+    """What was found there, manifest by manifest, also what has no records."""
     seconds: float = 0.0
     matched: int = 0
 
@@ -70,7 +72,7 @@ async def _ask(client: RegistryClient, source: CacheSource) -> Imported:
     useful = [cache for cache in found.caches if cache.records]
     if not useful:
         reason = "the image has no cache records" if found.caches else "there is neither an image nor a cache"
-        return Imported(source=source, outcome="unused", reason=reason, digest=found.digest)
+        return Imported(source=source, outcome="unused", reason=reason, digest=found.digest, caches=found.caches)
     records, table = joined([(cache.records, cache.table) for cache in useful])
     return Imported(
         source=source,
@@ -79,6 +81,7 @@ async def _ask(client: RegistryClient, source: CacheSource) -> Imported:
         index=CacheIndex(records),
         table=table,
         layers=_joined_layers(useful),
+        caches=found.caches,
     )
 
 
