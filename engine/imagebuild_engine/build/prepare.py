@@ -1,0 +1,149 @@
+"""What a build and a plan have in common: everything up to the solve."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ..contract import BuildRequest
+from ..core.dockerfile import parse_dockerfile
+from ..core.frontend import Lowered
+from ..core.graph import Vertex
+from ..core.solver import Executed, Hit, Solve, Worker
+from ..host.registry import DockerCredentials, RegistryClient
+from .checks import report_of, warn
+from .definition import build_options, context_directories, lower_pinned
+from .imports import Imported, import_caches, remote_layers_of
+from .layers import MAIN_CONTEXT, Result
+from .phases import Phases
+from .pins import Pinner
+from .progress import Notice, View
+from .remote import RemoteFiles
+from .secrets import SecretStore
+from .settings import Settings
+from .source import fetch_source, open_context, open_named_context, read_dockerfile
+from .ssh_agents import SshAgents
+from .store import TreeStore
+from .surroundings import Surroundings
+from .trees import Trees
+from .worker import BuildWorker
+
+Observe = Callable[[Vertex, Hit | Executed | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """All that solving needs. `epoch` dates what is made, in seconds; None is the moment at which it is made."""
+
+    lowered: Lowered
+    imported: tuple[Imported, ...]
+    worker: BuildWorker
+    epoch: int | None
+
+    @property
+    def store(self) -> TreeStore:
+        return self.worker.store
+
+    def created(self) -> str:
+        """The time that something made now carries."""
+        return _timestamp(self.epoch)
+
+    def solve(self, worker: Worker[Result], observe: Observe) -> Solve[Result]:
+        """A solve of the graph with all cache sources, not begun."""
+        return Solve[Result](worker, [imported.index for imported in self.imported], observe=observe)
+
+
+class Preparation:
+    """The one-off object that makes a request ready. What it has found out so far is told of a failure, too."""
+
+    def __init__(self, request: BuildRequest, settings: Settings, view: View) -> None:
+        self.request = request
+        self.settings = settings
+        self.view = view
+        self.phases = Phases(view)
+        self.revision = ""
+        self.executor = ""
+        self.imported: tuple[Imported, ...] = ()
+        self.ready: Ready | None = None
+
+    @asynccontextmanager
+    async def prepared(self) -> AsyncIterator[Ready]:
+        """Ready to be solved, as long as the context is open."""
+        with Surroundings(self.settings.state) as surroundings:
+            credentials = DockerCredentials(self.settings.docker_config)
+            async with RegistryClient(credentials, insecure=self.request.insecure_registries) as client:
+                importing = asyncio.create_task(self._import(client))
+                try:
+                    async with SshAgents(self.request.ssh, surroundings.directory) as ssh:
+                        self.ready = await self._prepare(client, surroundings, ssh, importing)
+                        yield self.ready
+                finally:
+                    importing.cancel()
+                    self.executor = surroundings.used
+
+    async def _prepare(
+        self,
+        client: RegistryClient,
+        surroundings: Surroundings,
+        ssh: SshAgents,
+        importing: "asyncio.Task[tuple[Imported, ...]]",
+    ) -> Ready:
+        request = self.request
+        with self.phases.phase("source"):
+            source = await fetch_source(request, self.settings, surroundings.directory)
+        self.revision = source.revision
+        context = await asyncio.to_thread(open_context, request, source)
+        name, text = read_dockerfile(request, source)
+        dockerfile = parse_dockerfile(text, name=name)
+
+        options = build_options(request)
+        secrets = SecretStore(request.secrets)
+        secrets.check()
+        ssh.check()
+        remote = RemoteFiles(surroundings.directory / "remote", local_git=self.settings.local_git)
+        pinner = Pinner(client, remote)
+        lowered = await lower_pinned(dockerfile, options, pinner)
+        report = await asyncio.to_thread(report_of, dockerfile, options, pinner.pins, context.ignored, lowered.stages)
+        warn(report, dockerfile, self.view)
+
+        self.imported = await importing
+        for imported in self.imported:
+            if imported.reason and imported.outcome not in ("used", "unused"):
+                self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
+        store = TreeStore(client=client, surroundings=surroundings)
+        epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
+        named = {name: open_named_context(path) for name, path in context_directories(request).items()}
+        worker = BuildWorker(
+            store=store,
+            surroundings=surroundings,
+            trees=Trees(store, {**named, MAIN_CONTEXT: context}, created=lambda: _timestamp(epoch)),
+            remote=remote,
+            imported=self.imported,
+            platform=options.build_platform,
+            base_layers={
+                (image.digest, asked.platform): remote_layers_of(image) for asked, image in pinner.pins.images.items()
+            },
+            view=self.view,
+            numbers={vertex: number for number, vertex in enumerate(lowered.steps, 1)},
+            source=dockerfile.source,
+            secrets=secrets,
+            ssh=ssh,
+            allow_insecure=options.allow_insecure,
+        )
+        return Ready(lowered=lowered, imported=self.imported, worker=worker, epoch=epoch)
+
+    async def _import(self, client: RegistryClient) -> tuple[Imported, ...]:
+        started = time.monotonic()
+        sources = () if self.request.no_cache else self.request.cache_from
+        imported = await import_caches(client, sources, self.request.cache_import_timeout_seconds)
+        self.phases.seconds["import"] = time.monotonic() - started
+        return imported
+
+
+def _timestamp(epoch: int | None) -> str:
+    moment = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f".{moment.microsecond:06}".rstrip("0").rstrip(".")
+    return f"{text}{fraction}Z"
