@@ -6,9 +6,9 @@ needs it:
 *matched*: which records of each cache source describe this very step on these very inputs. First by definition:
 the op's
 key, with links to records that match its inputs. If that finds nothing and the op reads content (COPY), by content:
-the input's result is asked for, what is read of it is hashed, and that key is tried too. First the inputs that no
-record describes, as files of a context are: they can be found in no other way, the others still by definition, and
-need not run for it. Nothing is wasted by that: a step that is not found would need its inputs anyway.
+the input's result is asked for, what is read of it is hashed, and that key is tried too. First the files of a context:
+they have no other key. Then the inputs that no record describes: they can be found in no other way, the others still by
+definition, and need not run for it. Nothing is wasted by that: a step that is not found would need its inputs anyway.
 
 *result*: the tree behind it. The cache sources are tried in the order given; the first one that has a result for a
 matched record and can still deliver it wins. If none can, content is tried (if it was not before); then the step runs.
@@ -22,7 +22,7 @@ record of
 source 2 can only be reached through records of source 2, but each step may take its result from another source.
 
 Some sources cannot be read in whole before the work begins. They are asked for one step at a time (`discover`), when no
-other source has it.
+other source has it: as soon as the files of contexts are known, and again whenever more content is.
 
 A cache may lose what it promised while the work goes on. Whoever finds that out raises ResultLost: the results that are
 gone are then obtained anew, from another source or by running, and the work is tried again.
@@ -61,12 +61,15 @@ class Executed:
 
 @dataclass(slots=True)
 class Solved(Generic[R]):
-    """What is known about one vertex. `content` maps input numbers to content digests that describe what was read."""
+    """What is known about one vertex.
+
+    `content` maps input numbers to the content digests that describe what was read, the current form's first.
+    """
 
     vertex: Vertex
     cache_map: CacheMap
     ids: Ids
-    content: dict[int, set[Digest]] = field(default_factory=dict)
+    content: dict[int, tuple[Digest, ...]] = field(default_factory=dict)
     outcome: Hit | Executed | None = None
     result: R | None = None
 
@@ -87,7 +90,8 @@ class Solved(Generic[R]):
 Discover = Callable[[Solved[R]], Awaitable[Mapping[int, frozenset[RecordId]]]]
 """Asks the sources that are read step by step; says, by source number, which records of their indexes are the step's.
 
-It may be asked more than once for a step, as more becomes known of it: its content digests."""
+It may be asked more than once for a step, as more becomes known of it: its content digests. As long as the step has no
+`ids`, any record of it will do; if it has some, they are without a result that can be had, and one is wanted."""
 
 
 async def _nothing(_solved: Solved[R]) -> Mapping[int, frozenset[RecordId]]:
@@ -182,19 +186,21 @@ class Solve(Generic[R]):
             solved.ids = tuple(self._roots(index, solved.keys) for index in self._sources)
         elif not vertex.ignore_cache:
             solved.ids = self._lookup(solved, inputs)
-            unknown = [position for position in self._unread(solved) if not any(inputs[position].ids)]
-            if not any(solved.ids) and unknown:
-                await self._read_content(solved, unknown)
-                solved.ids = self._lookup(solved, inputs)
-            if not any(solved.ids):
-                await self._discovered(solved)
-            if not any(solved.ids) and self._unread(solved):
-                await self._read_content(solved, self._unread(solved))
-                solved.ids = self._lookup(solved, inputs)
-                if not any(solved.ids):
-                    await self._discovered(solved)
+            await self._find(solved, inputs)
         self.solved[vertex] = solved
         return solved
+
+    async def _find(self, solved: Solved[R], inputs: Sequence[Solved[R]]) -> None:
+        """Looks for records until there are some, with what costs least first: see the theory of operation."""
+        local = {position for position, known in enumerate(inputs) if not known.keys and not known.vertex.inputs}
+        unknown = {position for position, known in enumerate(inputs) if not any(known.ids)}
+        for number, wanted in enumerate((local, unknown, range(len(inputs)))):
+            positions = [] if any(solved.ids) else [item for item in self._unread(solved) if item in wanted]
+            if positions:
+                await self._read_content(solved, positions)
+                solved.ids = self._lookup(solved, inputs)
+            if not any(solved.ids) and (positions or not number):
+                await self._discovered(solved)
 
     async def _obtain(self, vertex: Vertex) -> R:
         solved = await self._matched(vertex)
@@ -279,7 +285,7 @@ class Solve(Generic[R]):
                 return await self._worker.digests(solved.vertex, position, results[0], request)
 
             digests = await self._with_results(solved.vertex.inputs[position : position + 1], hashed)
-            solved.content.setdefault(position, set()).update(digests)
+            solved.content[position] = tuple(digests)
 
         await asyncio.gather(*(read(position) for position in positions))
 
