@@ -224,6 +224,7 @@ def test_no_cache_marks_every_step() -> None:
         ("FROM base\nCOPY a b /q", 2, "slash"),
         ("FROM base\nENV M=99\nCOPY --chmod=$M a /q", 3, "octal"),
         ("FROM base\nEXPOSE 70000", 2, "70000"),
+        ("ARG A=1\nARG B=${A:?no}\nARG C=${NOTHING:?absent}\nFROM base", 3, "absent"),
     ],
 )
 def test_mistakes_are_named_with_their_line(text: str, line: int, part: str) -> None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ..dockerfile import Dockerfile, Expansion, ExpansionError, From, Location, expand, expansion, global_args
+from ..dockerfile import (
+    Dockerfile,
+    DockerfileError,
+    Expansion,
+    From,
+    Location,
+    expand,
+    expansion,
+    global_args,
+)
 from ..oci import ImageConfig, InvalidPlatform, InvalidReference, Platform, Reference
 from . import rules
 from .findings import Findings, shown
@@ -20,7 +29,7 @@ def check_defaults(dockerfile: Dockerfile, predefined: Mapping[str, str], findin
             if not is_image_name(expand(stage.base, env, escape=dockerfile.escape)):
                 detail = f"without build arguments FROM {shown(stage.base)} names no image"
                 findings.add(rules.INVALID_DEFAULT_ARG_IN_FROM, stage.from_instruction.location, detail)
-    except ExpansionError:
+    except DockerfileError:
         return
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .document import Dockerfile
+from .errors import ExpansionError
 from .expand import expand
 
 
 def global_args(dockerfile: Dockerfile, predefined: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """Those that have a value, each seeing those before it, after the predefined ones; `given` build arguments win.
 
-    Raises ExpansionError.
+    Raises DockerfileError, at the ARG.
     """
     env = dict(predefined)
     for instruction in dockerfile.meta_args:
@@ -19,5 +20,8 @@ def global_args(dockerfile: Dockerfile, predefined: Mapping[str, str], given: Ma
             if pair.name in given:
                 env[pair.name] = given[pair.name]
             elif pair.value is not None:
-                env[pair.name] = expand(pair.value, env, escape=dockerfile.escape)
+                try:
+                    env[pair.name] = expand(pair.value, env, escape=dockerfile.escape)
+                except ExpansionError as error:
+                    raise error.at(instruction.location, dockerfile.source) from error
     return env

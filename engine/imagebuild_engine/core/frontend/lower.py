@@ -17,7 +17,6 @@ from ..dockerfile import (
     DockerfileError,
     Entrypoint,
     Env,
-    ExpansionError,
     Expose,
     From,
     Healthcheck,
@@ -57,18 +56,11 @@ def lower(dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> Lowered 
 class _Lowering:
     def __init__(self, dockerfile: Dockerfile, options: BuildOptions, pins: Pins) -> None:
         self.dockerfile = dockerfile
-        self.globals = self._globals(dockerfile, options)
+        self.globals = global_args(dockerfile, predefined_args(options, dockerfile), options.build_args)
         self.options = _with_epoch(options, self.globals)
         self.sources = Sources(dockerfile, self.options, pins, self.globals)
         self.states: dict[int, StageState] = {}
         self.known: dict[tuple[Op, tuple[Edge, ...]], Vertex] = {}
-
-    @staticmethod
-    def _globals(dockerfile: Dockerfile, options: BuildOptions) -> dict[str, str]:
-        try:
-            return global_args(dockerfile, predefined_args(options, dockerfile), options.build_args)
-        except ExpansionError as error:
-            raise error.at(dockerfile.meta_args[0].location, dockerfile.source) from error
 
     def run(self) -> Lowered | NeedsPins:
         target = self._target()

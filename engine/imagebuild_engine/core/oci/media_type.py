@@ -1,9 +1,5 @@
 """Media types of manifests, configs and layers, OCI's and Docker's."""
 
-from typing import Literal
-
-Compression = Literal["none", "gzip", "zstd"]
-
 
 class MediaType:
     """The names, and what can be told from a name alone."""
@@ -35,26 +31,20 @@ class MediaType:
 
     @staticmethod
     def is_layer(media_type: str) -> bool:
-        return media_type in _COMPRESSIONS
-
-    @staticmethod
-    def compression_of(media_type: str) -> Compression:
-        """How a layer of that type is compressed; raises ValueError if it is no layer type."""
-        try:
-            return _COMPRESSIONS[media_type]
-        except KeyError:
-            raise ValueError(f'"{media_type[:200]}" is not a layer media type') from None
+        return media_type in _LAYERS
 
 
-_COMPRESSIONS: dict[str, Compression] = {
-    MediaType.OCI_LAYER: "none",
-    MediaType.OCI_LAYER_GZIP: "gzip",
-    MediaType.OCI_LAYER_ZSTD: "zstd",
-    MediaType.OCI_LAYER_FOREIGN: "none",
-    MediaType.OCI_LAYER_FOREIGN_GZIP: "gzip",
-    MediaType.OCI_LAYER_FOREIGN_ZSTD: "zstd",
-    MediaType.DOCKER_LAYER: "none",
-    MediaType.DOCKER_LAYER_GZIP: "gzip",
-    MediaType.DOCKER_LAYER_ZSTD: "zstd",
-    MediaType.DOCKER_LAYER_FOREIGN_GZIP: "gzip",
-}
+_LAYERS = frozenset(
+    {
+        MediaType.OCI_LAYER,
+        MediaType.OCI_LAYER_GZIP,
+        MediaType.OCI_LAYER_ZSTD,
+        MediaType.OCI_LAYER_FOREIGN,
+        MediaType.OCI_LAYER_FOREIGN_GZIP,
+        MediaType.OCI_LAYER_FOREIGN_ZSTD,
+        MediaType.DOCKER_LAYER,
+        MediaType.DOCKER_LAYER_GZIP,
+        MediaType.DOCKER_LAYER_ZSTD,
+        MediaType.DOCKER_LAYER_FOREIGN_GZIP,
+    }
+)

@@ -14,7 +14,6 @@ import tempfile
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from ..rootfs import Tree, clean
@@ -243,8 +242,3 @@ async def _call(command: Sequence[str]) -> None:
         except TimeoutError:
             child.kill()
             await child.wait()
-
-
-def surroundings_with(base: Surroundings, runtime: Runtime, profile: dict[str, object]) -> Surroundings:
-    """The filter is set only where the runtime can: one built without seccomp refuses to start with it."""
-    return replace(base, seccomp=profile) if runtime.seccomp else base

@@ -5,7 +5,7 @@ root, as if it were `/`, and never leaves it.
 """
 
 from .copy import CopyConflict, CopyError, CopyOptions, CopySourceMissing, copy
-from .digest import hash_file, hash_files
+from .digest import hash_file
 from .entry import Entry, Kind
 from .make import make_directory, make_file
 from .owner import Owner, Ownership
@@ -34,7 +34,6 @@ __all__ = [
     "copy",
     "entry_at",
     "hash_file",
-    "hash_files",
     "lookup_owner",
     "lookup_user",
     "make_directory",
