@@ -12,6 +12,7 @@ from .inspect import (
     other_layers,
 )
 from .metadata import metadata
+from .plan import plan
 from .run import run
 from .settings import Settings
 
@@ -26,6 +27,7 @@ __all__ = [
     "inspected_json",
     "metadata",
     "other_layers",
+    "plan",
     "progress",
     "run",
     "run_checks",

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..contract import CacheSource, ImportOutcome
+from ..contract import CacheSource, CacheSourceResult, ImportOutcome
 from ..core.cache import CacheIndex, CacheResult, LayerTable, joined
 from ..core.frontend import PinnedImage
 from ..core.oci import Digest
@@ -45,6 +45,18 @@ class Imported:
     def tree(self, result: CacheResult) -> Tree:
         """The layers that a record's result stands for."""
         return Tree(tuple(self.layers[place] for place in self.table.layers(result)))
+
+    def told(self) -> CacheSourceResult:
+        """For the result."""
+        return CacheSourceResult(
+            ref=self.source.ref,
+            kind=self.source.kind,
+            outcome=self.outcome,
+            digest=str(self.digest) if self.digest else None,
+            reason=self.reason,
+            matched=self.matched,
+            seconds=round(self.seconds, 3),
+        )
 
 
 async def import_caches(client: RegistryClient, sources: Sequence[CacheSource], seconds: float) -> tuple[Imported, ...]:

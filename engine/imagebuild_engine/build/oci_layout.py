@@ -27,7 +27,7 @@ async def write_layout(
     """Writes blobs, `oci-layout` and the tag's entry in `index.json`. Layers that nobody pulled are pulled now, unless
     the directory has them. Raises OutputUnwritable, LayerLost.
     """
-    await asyncio.gather(*(store.blob(layer) for layer in remote if not _has(directory, layer.descriptor)))
+    await asyncio.gather(*(store.blob(layer) for layer in remote if not has_blob(directory, layer.descriptor)))
     try:
         await asyncio.to_thread(_write, directory, store, artifact, tag)
     except OSError as error:
@@ -41,7 +41,7 @@ async def write_layout(
 def _write(directory: Path, store: TreeStore, artifact: Artifact, tag: str) -> None:
     (directory / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     for layer in artifact.layers:
-        if not _has(directory, layer):
+        if not has_blob(directory, layer):
             with _replacing(_blob(directory, layer)) as temporary:
                 shutil.copyfile(store.blobs.path(layer.digest), temporary)
     top = artifact.descriptor()
@@ -68,8 +68,10 @@ def _blob(directory: Path, descriptor: Descriptor) -> Path:
     return directory / "blobs" / descriptor.digest.algorithm / descriptor.digest.hex
 
 
-def _has(directory: Path, descriptor: Descriptor) -> bool:
-    """By name and size: a writer that was interrupted left none of ours, but perhaps somebody else's."""
+def has_blob(directory: Path, descriptor: Descriptor) -> bool:
+    """Does the layout have it? By name and size: a writer that was interrupted left none of ours, but perhaps somebody
+    else's.
+    """
     try:
         return _blob(directory, descriptor).stat().st_size == descriptor.size
     except OSError:

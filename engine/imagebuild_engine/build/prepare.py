@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,9 +50,18 @@ class Ready:
         """The time that something made now carries."""
         return _timestamp(self.epoch)
 
-    def solve(self, worker: Worker[Result], observe: Observe) -> Solve[Result]:
+    def solve(self, worker: Worker[Result], observe: Observe, *, hope: bool = False) -> Solve[Result]:
         """A solve of the graph with all cache sources, not begun."""
-        return Solve[Result](worker, [imported.index for imported in self.imported], observe=observe)
+        return Solve[Result](worker, [imported.index for imported in self.imported], observe=observe, hope=hope)
+
+    def credit(self, solve: Solve[Result], steps: Iterable[Vertex]) -> None:
+        """The sources get to know which of the steps they had."""
+        for vertex in steps:
+            solved = solve.solved.get(vertex)
+            if solved is not None and isinstance(solved.outcome, Hit):
+                source = self.imported[solved.outcome.source]
+                source.outcome = "used"
+                source.matched += 1
 
 
 class Preparation:

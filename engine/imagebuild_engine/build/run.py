@@ -3,12 +3,11 @@
 import asyncio
 
 from .. import __version__
-from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, CacheSourceResult, Seconds
+from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, Seconds
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve
 from .export import Exported, export
 from .failures import failure_of
-from .imports import Imported
 from .layers import Result, Tree
 from .prepare import Preparation, Ready
 from .progress import BuildDone, StepDone, StepStarted, View
@@ -72,12 +71,7 @@ class _Build:
         if ready.lowered.target is None:
             return Tree()
         result = await self.solve.run(ready.lowered.target)
-        for vertex in ready.lowered.steps:
-            solved = self.solve.solved.get(vertex)
-            if solved is not None and isinstance(solved.outcome, Hit):
-                source = ready.imported[solved.outcome.source]
-                source.outcome = "used"
-                source.matched += 1
+        ready.credit(self.solve, ready.lowered.steps)
         return await ready.worker.trees.layered(result)
 
     def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
@@ -115,7 +109,7 @@ class _Build:
                 hits=hits,
                 misses=misses,
                 uncacheable=len(steps) - hits - misses,
-                sources=tuple(_source_result(imported) for imported in preparation.imported),
+                sources=tuple(imported.told() for imported in preparation.imported),
             ),
             bytes=Bytes(
                 pulled=sum(ready.store.pulled.values()) if ready else 0,
@@ -140,15 +134,3 @@ def _peak_rss() -> int:
     """Of this program: getrusage would count its parent's, whose memory it shared until it was started."""
     with open("/proc/self/status", "rb") as file:
         return next((int(line.split()[1]) * 1024 for line in file if line.startswith(b"VmHWM:")), 0)
-
-
-def _source_result(imported: Imported) -> CacheSourceResult:
-    return CacheSourceResult(
-        ref=imported.source.ref,
-        kind=imported.source.kind,
-        outcome=imported.outcome,
-        digest=str(imported.digest) if imported.digest else None,
-        reason=imported.reason,
-        matched=imported.matched,
-        seconds=round(imported.seconds, 3),
-    )

@@ -24,6 +24,7 @@ from ..contract import (
 )
 from . import cache_options, options, steps
 from .contexts import named_contexts
+from .failure import failed
 
 if TYPE_CHECKING:
     from ..build import Settings
@@ -129,33 +130,38 @@ def build(context: str | None, **given: Any) -> None:
     is a file, an http(s) URL or - for standard input."""
     request_file = given.pop("request_file")
     checks = options.checks(given.pop("call"), given.pop("check"))
-    if request_file:
-        request = _request_from_file(Path(request_file))
-    elif context is None:
-        raise click.UsageError("CONTEXT is missing: a directory, a Git URL, an archive, or - for standard input")
-    else:
-        request = _request_from_options(context, given)
+    request = requested(context, request_file, given)
+    settings = settings_for(given["state"], in_pod=bool(request_file))
     if checks is not None:
         from .check import check
 
-        raise click.exceptions.Exit(check(request, _settings(given["state"], in_pod=bool(request_file)), checks))
-    if request_file or os.geteuid() != 0:
-        fallback = layout.STATE_DIRECTORY if request_file else tempfile.gettempdir()
-        _settle(Path(given["state"] or fallback))
+        raise click.exceptions.Exit(check(request, settings, checks))
+    settle(given["state"], in_pod=bool(request_file))
     style = "quiet" if given["quiet"] else given["progress"]
-    result = asyncio.run(_run(request, style, given["state"], in_pod=bool(request_file)))
+    result = asyncio.run(_run(request, style, settings))
     code = _report(result, given)
     if request_file:
         _leave_termination_message(result)
     raise click.exceptions.Exit(code)
 
 
-def _settle(state: Path) -> None:
+def requested(context: str | None, request_file: str | None, given: dict[str, Any]) -> BuildRequest:
+    """What is to be built: by the request file if there is one, else by the options."""
+    if request_file:
+        return _request_from_file(Path(request_file))
+    if context is None:
+        raise click.UsageError("CONTEXT is missing: a directory, a Git URL, an archive, or - for standard input")
+    return _request_from_options(context, given)
+
+
+def settle(state: str | None, *, in_pod: bool) -> None:
     """Where only a user namespace of our own allows mounts, go there first: this very command runs again inside.
 
 
     It has to come before the first thread. Root on a machine of its own needs none of it and is not asked.
     """
+    if not in_pod and os.geteuid() == 0:
+        return
     from ..host.executor import (
         ExecutorUnavailable,
         ProbeFailed,
@@ -167,8 +173,9 @@ def _settle(state: Path) -> None:
 
     if in_own_user_namespace():
         return
+    place = Path(state or (layout.STATE_DIRECTORY if in_pod else tempfile.gettempdir()))
     try:
-        if choose(probe(state)).own_user_namespace:
+        if choose(probe(place)).own_user_namespace:
             enter_user_namespace([sys.executable, *sys.argv])
     except ProbeFailed:
         return  # the build says so where it needs to know
@@ -176,22 +183,27 @@ def _settle(state: Path) -> None:
         print(f"warning: {error}", file=sys.stderr)
 
 
-async def _run(request: BuildRequest, style: str, state: str | None, *, in_pod: bool) -> BuildResult:
+async def _run(request: BuildRequest, style: str, settings: "Settings") -> BuildResult:
     from ..build import progress, run
 
+    cancel_on_signals()
+    view = progress.view(cast("progress.Style", style))
+    try:
+        return await run(request, settings, view)
+    finally:
+        view.close()
+
+
+def cancel_on_signals() -> None:
+    """The current task ends in good order when it is interrupted or terminated."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, task.cancel)
-    view = progress.view(cast("progress.Style", style))
-    try:
-        return await run(request, _settings(state, in_pod=in_pod), view)
-    finally:
-        view.close()
 
 
-def _settings(state: str | None, *, in_pod: bool) -> "Settings":
+def settings_for(state: str | None, *, in_pod: bool) -> "Settings":
     from ..build import Settings
 
     return Settings(
@@ -294,12 +306,7 @@ def _report(result: BuildResult, given: dict[str, Any]) -> int:
     if given["metadata_file"]:
         Path(given["metadata_file"]).write_bytes(metadata(result))
     if result.failure:
-        print(f"error: {result.failure.message}", file=sys.stderr)
-        if result.failure.excerpt:
-            print(result.failure.excerpt, file=sys.stderr)
-        from ..contract import FAILURES
-
-        return FAILURES[result.failure.reason].exit_code or 1
+        return failed(result.failure)
     assert result.image is not None
     if given["iidfile"]:
         Path(given["iidfile"]).write_text(result.image.config_digest)

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import sys
 
 from ..build import Checked, Settings, run_checks
-from ..contract import FAILURES, BuildRequest
+from ..contract import BuildRequest
 from ..core.checks import Report
 from ..core.dockerfile import Source
+from .failure import exit_code, failed
 
 
 def check(request: BuildRequest, settings: Settings, output: str) -> int:
@@ -23,10 +23,8 @@ def check(request: BuildRequest, settings: Settings, output: str) -> int:
     if checked.failure is None:
         return 1 if checked.report.violations else 0
     if output == "text":
-        print(f"error: {checked.failure.message}", file=sys.stderr)
-        if checked.failure.excerpt:
-            print(checked.failure.excerpt, file=sys.stderr)
-    return FAILURES[checked.failure.reason].exit_code or 1
+        return failed(checked.failure)
+    return exit_code(checked.failure)
 
 
 def _as_json(checked: Checked) -> dict[str, object]:

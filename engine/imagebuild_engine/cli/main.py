@@ -8,6 +8,7 @@ from .. import __version__
 from .build import build
 from .cache import cache
 from .doctor import doctor
+from .plan import plan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "IMAGEBUILD"})
@@ -31,7 +32,7 @@ def _not_yet(name: str) -> click.Command:
 cli.add_command(build)
 cli.add_command(cache)
 cli.add_command(doctor)
-cli.add_command(_not_yet("plan"))
+cli.add_command(plan)
 cli.add_command(_not_yet("explain"))
 
 

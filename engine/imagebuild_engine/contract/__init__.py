@@ -6,7 +6,8 @@ The operator imports this package and nothing else of the engine. `names` from t
 from ..core.oci import Digest, InvalidDigest, InvalidReference, Reference
 from . import layout
 from .failure import FAILURES, Category, FailureClass, Reason, reason_of_exit_code
-from .miss import MissReason
+from .miss import MissReason, miss_text
+from .plan import PlannedBytes, PlannedCache, PlannedOutcome, PlannedStep, PlanResult
 from .request import (
     ArchiveSource,
     BuildRequest,
@@ -77,6 +78,11 @@ __all__ = [
     "InvalidWire",
     "MissReason",
     "Output",
+    "PlanResult",
+    "PlannedBytes",
+    "PlannedCache",
+    "PlannedOutcome",
+    "PlannedStep",
     "Reason",
     "Reference",
     "Seconds",
@@ -93,5 +99,6 @@ __all__ = [
     "encode_result",
     "failure",
     "layout",
+    "miss_text",
     "reason_of_exit_code",
 ]

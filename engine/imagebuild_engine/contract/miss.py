@@ -1,5 +1,6 @@
 """Why a step was not taken from a cache: one enum for both sides (API document, section 4)."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 
@@ -30,3 +31,11 @@ class MissReason(StrEnum):
     PARENT_MISSED = "ParentMissed"
     UNCACHEABLE = "Uncacheable"
     STEP_NEW = "StepNew"
+
+
+def miss_text(reason: MissReason | None, detail: Sequence[str], more: int) -> str:
+    """One line for people: `FilesChanged: src/main.c, src/util.c (+3)`. Empty without a reason."""
+    if reason is None:
+        return ""
+    text = f"{reason}: {', '.join(detail)}" if detail else str(reason)
+    return f"{text} (+{more})" if more else text

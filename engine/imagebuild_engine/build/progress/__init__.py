@@ -3,8 +3,18 @@
 import sys
 from typing import Literal
 
-from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted, View
-from .plain import PlainView, QuietView
+from .events import (
+    BuildDone,
+    Event,
+    Notice,
+    PhaseDone,
+    PhaseStarted,
+    StepDone,
+    StepOutput,
+    StepStarted,
+    View,
+)
+from .plain import PlainView, QuietView, printable
 
 Style = Literal["auto", "tty", "plain", "quiet"]
 
@@ -36,5 +46,6 @@ __all__ = [
     "StepStarted",
     "Style",
     "View",
+    "printable",
     "view",
 ]

@@ -41,6 +41,15 @@ class CacheIndex:
         """Is there any record with this key, whatever its inputs?"""
         return key in self._by_digest
 
+    def contents(self, key: Digest, input_number: int) -> set[RecordId]:
+        """The roots, content keys among them, by which records with this key know that input as a whole."""
+        found = set()
+        for identity in self._by_digest.get(key, ()):
+            inputs = self.records[identity].inputs
+            if input_number < len(inputs):
+                found |= {link.parent for link in inputs[input_number] if not link.selector}
+        return {parent for parent in found if not self.records[parent].inputs}
+
     def result(self, identity: RecordId) -> CacheResult | None:
         """The record's newest result, or None if it only joins others."""
         return self.records[identity].result

@@ -24,6 +24,10 @@ source 2 can only be reached through records of source 2, but each step may take
 Some sources cannot be read in whole before the work begins. They are asked for one step at a time (`discover`), when no
 other source has it: as soon as the files of contexts are known, and again whenever more content is.
 
+Of a build that is only planned, what steps would write is not known (`digests` gives None). Solved without hope, what
+reads such an input is not found by its content; with hope, whatever the sources have of it is taken for it. More
+records found never make more steps run, nor a step come from a later source. So what is the same in both is certain.
+
 A cache may lose what it promised while the work goes on. Whoever finds that out raises ResultLost: the results that are
 gone are then obtained anew, from another source or by running, and the work is tried again.
 """
@@ -70,6 +74,8 @@ class Solved(Generic[R]):
     cache_map: CacheMap
     ids: Ids
     content: dict[int, tuple[Digest, ...]] = field(default_factory=dict)
+    unknown: set[int] = field(default_factory=set)
+    """Inputs whose content nobody can know."""
     outcome: Hit | Executed | None = None
     result: R | None = None
 
@@ -112,12 +118,14 @@ class Solve(Generic[R]):
         key: Callable[[Vertex], CacheMap] = lambda vertex: cache_map(vertex.op),
         observe: Callable[[Vertex, Hit | Executed | None], None] = lambda _vertex, _outcome: None,
         discover: Discover[R] = _nothing,
+        hope: bool = False,
     ) -> None:
         self._worker = worker
         self._sources = sources
         self._key = key
         self._observe = observe
         self._discover = discover
+        self._hope = hope
         self._tasks: dict[tuple[str, Vertex], asyncio.Task[Any]] = {}
         self._group: asyncio.TaskGroup | None = None
         self.solved: dict[Vertex, Solved[R]] = {}
@@ -268,6 +276,8 @@ class Solve(Generic[R]):
                 usable = {(selector, identity) for selector in selectors for identity in parent.ids[number]}
                 for digest in solved.content.get(position, ()):
                     usable |= {("", identity) for identity in index.root(content_key(digest))}
+                if self._hope and position in solved.unknown:
+                    usable |= {("", identity) for key in keys for identity in index.contents(key, position)}
                 links.append(usable)
             matches: set[RecordId] = set()
             if all(links):
@@ -281,11 +291,13 @@ class Solve(Generic[R]):
             request = solved.cache_map.inputs[position].content
             assert request is not None
 
-            async def hashed(results: Sequence[R]) -> Collection[Digest]:
+            async def hashed(results: Sequence[R]) -> Collection[Digest] | None:
                 return await self._worker.digests(solved.vertex, position, results[0], request)
 
             digests = await self._with_results(solved.vertex.inputs[position : position + 1], hashed)
-            solved.content[position] = tuple(digests)
+            solved.content[position] = tuple(digests or ())
+            if digests is None:
+                solved.unknown.add(position)
 
         await asyncio.gather(*(read(position) for position in positions))
 

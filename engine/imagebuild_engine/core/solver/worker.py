@@ -29,10 +29,11 @@ class Worker(Protocol[R]):
 
     async def digests(
         self, vertex: Vertex, input_number: int, result: R, request: ContentRequest
-    ) -> Collection[Digest]:
+    ) -> Collection[Digest] | None:
         """The content digests of what `vertex` reads of its input; more than one where BuildKit's versions disagree.
 
-        Raises the user's error if a path is missing, and ResultLost.
+        None if nobody can know them, as where it is only planned what would be done. Raises the user's error if a path
+        is missing, and ResultLost.
         """
         ...
 
