@@ -25,6 +25,8 @@ class Built:
 
     result: dict[str, Any]
     log: str
+    plan: dict[str, Any]
+    """What `imagebuild plan` had said of it."""
 
     @property
     def executed(self) -> list[str]:
@@ -41,15 +43,25 @@ class Engine:
     folder: Path
 
     def build(self, name: str, arguments: Sequence[str]) -> Built:
-        """The build's result; raises AssertionError with the log if it fails. `name` is of this build alone."""
+        """Plan, then build: both results. Raises AssertionError with the log if one fails. `name` is of this build
+        alone.
+        """
         folder = self.folder / name
         folder.mkdir(parents=True)
-        metadata, log = folder / "metadata.json", folder / "log"
-        command = ["build", "--progress", "plain", "--metadata-file", str(metadata), *arguments]
+        metadata = folder / "metadata.json"
+        plan = self._said(folder / "plan", ["plan", "--format", "json", *arguments])
+        said = self._said(
+            folder / "log", ["build", "--progress", "plain", "--metadata-file", str(metadata), *arguments]
+        )
+        result = json.loads(metadata.read_text())["imagebuild.result"]
+        return Built(result, said, json.loads(plan[plan.index("{\n") :]))
+
+    def _said(self, log: Path, command: Sequence[str]) -> str:
+        """What the program printed; warnings are before all else."""
         code = self._run({"arguments": command, "environment": self.environment, "log": str(log)})
         said = log.read_text(errors="replace") if log.exists() else ""
         assert code == 0, f"imagebuild {' '.join(command)}\nexit code {code}\n{said}"
-        return Built(json.loads(metadata.read_text())["imagebuild.result"], said)
+        return said
 
     def _run(self, order: dict[str, Any]) -> int:
         with socket.socket(socket.AF_UNIX) as connection:

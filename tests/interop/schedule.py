@@ -4,7 +4,7 @@ Each builder has a lane of its own. It builds all cases without a cache, forgets
 them from our images, forgets again, and builds the changed ones. Cases share no step, so what a builder remembers of
 one is of no use to another: forgetting once for all cases is as good as before each. Our engine remembers nothing.
 
-    ours        cold ────────────► from theirs ─► changed, from theirs
+    ours        cold ────────────► from theirs ─► changed, from theirs ─► from ours
     builder     forget · cold ──► forget · from ours ─► forget · changed, from ours
 """
 
@@ -70,8 +70,17 @@ class Schedule:
 
     def ours(self, case: Case) -> str:
         """Our image of the case, made without a cache."""
-        self._result("ours", case.name)
+        self.ours_cold(case)
         return self.workshop.ref(case, "ours")
+
+    def ours_cold(self, case: Case) -> Built:
+        built: Built = self._result("ours", case.name)
+        return built
+
+    def ours_again(self, case: Case) -> Built:
+        """Our build from our own image."""
+        built: Built = self._result("ours-again", case.name)
+        return built
 
     def theirs(self, builder: str, case: Case) -> str:
         """The builder's image of the case, made when it knew nothing."""
@@ -133,6 +142,9 @@ class Schedule:
         def warm(builder: str, case: Case) -> Built:
             return self.workshop.build(case, f"ours-from-{builder}", self.theirs(builder, case))
 
+        def again(case: Case) -> Built:
+            return self.workshop.build(case, "ours-again", self.ours(case))
+
         def changed(builder: str, case: Case) -> tuple[Built, str]:
             theirs = self.theirs(builder, case)
             context, instruction = self.workshop.changed_context(case, f"ours-{builder}")
@@ -146,11 +158,13 @@ class Schedule:
 
         good = [(builder, case) for builder, case in pairs if builder not in case.refused]
         self._cases = {case.name: case for _, case in good}
-        jobs = [self._job(lambda case=case: cold(case), "ours", case.name) for case in self._cases.values()]
+        cases = self._cases.values()
+        jobs = [self._job(lambda case=case: cold(case), "ours", case.name) for case in cases]
         return [
             (_nothing, jobs),
             *((mark(name), self._for_pairs("ours-from-theirs", warm, of(name))) for name in self._builders),
             (mark("end"), self._for_pairs("ours-changed", changed, [pair for pair in good if pair[1].changed])),
+            (_nothing, [self._job(lambda case=case: again(case), "ours-again", case.name) for case in cases]),
         ]
 
     def _lane(self, name: str, pairs: Sequence[tuple[str, Case]]) -> list[_Phase]:

@@ -14,19 +14,13 @@ import pytest
 
 from tests.interop.corpus import CASES, Case
 from tests.interop.exceptions import Check, applying, exceptions, objections, unneeded
+from tests.interop.pairs import beside
 from tests.interop.schedule import Schedule
 from tests.interop.table import BUILDERS
 from tests.support.image_trees import Change, tree_differences, value_differences
 from tests.support.records import unfound
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
-
-
-def beside(*, refused: bool = False) -> pytest.MarkDecorator:
-    """Every builder with each of the cases that it can build, or that it cannot."""
-    pairs = [(name, case) for name in BUILDERS for case in CASES if (name in case.refused) == refused]
-    ids = [f"{name}-{case.name}" for name, case in pairs]
-    return pytest.mark.parametrize(("builder", "case"), pairs, indirect=["builder"], ids=ids)
 
 
 def accept(schedule: Schedule, check: Check, builder: str, case: Case, findings: Sequence[str], log: str = "") -> None:

@@ -7,20 +7,12 @@ import pytest
 from imagebuild_engine.core.cache import Record
 
 from tests.interop.corpus import CASES, Case
+from tests.interop.pairs import beside
 from tests.interop.schedule import Schedule
-from tests.interop.table import BUILDERS
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
 _FIXED_POINTS = ("stages", "link-then-run", "mount-bind-from", "app-go-service", "app-python-cli")
 _LAZY = ("stages-diamond", "link-stage", "app-go-service")
-
-
-def beside(cases: Sequence[Case], builders: Sequence[str] = BUILDERS) -> pytest.MarkDecorator:
-    pairs = [(name, case) for name in builders for case in cases if name not in case.refused]
-    ids = [f"{name}-{case.name}" for name, case in pairs]
-    return pytest.mark.parametrize(("builder", "case"), pairs, indirect=["builder"], ids=ids)
-
-
 CHANGED = [case for case in CASES if case.changed]
 
 
