@@ -21,6 +21,7 @@ from .request import (
     Output,
     SecretSource,
     Source,
+    SourceKind,
     SshForward,
     UlimitEntry,
     UlimitName,
@@ -39,6 +40,7 @@ from .result import (
     StepOutcome,
     StepResult,
 )
+from .trust import matches_any
 from .wire import (
     TERMINATION_MESSAGE_LIMIT,
     InvalidWire,
@@ -88,6 +90,7 @@ __all__ = [
     "Seconds",
     "SecretSource",
     "Source",
+    "SourceKind",
     "SshForward",
     "StepOutcome",
     "StepResult",
@@ -99,6 +102,7 @@ __all__ = [
     "encode_result",
     "failure",
     "layout",
+    "matches_any",
     "miss_text",
     "reason_of_exit_code",
 ]

@@ -11,6 +11,7 @@ import msgspec
 VERSION = 1
 
 CacheType = Literal["registry", "local", "steps"]
+SourceKind = Literal["previous", "imagebuild", "image", "selector", "shared"]
 CacheTargetType = Literal["registry", "local", "attached", "steps"]
 
 
@@ -62,7 +63,7 @@ class CacheSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     """
 
     ref: str
-    kind: Literal["previous", "imagebuild", "image", "selector"] = "image"
+    kind: SourceKind = "image"
     type: CacheType = "registry"
     digest: str = ""
     """Of a layout: the manifest; without it, the tag counts."""
