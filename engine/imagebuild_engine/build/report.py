@@ -1,6 +1,7 @@
 """What became of every step, and as far as it is certain, why."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..contract import MissReason, StepResult
 from ..core.frontend import Lowered
@@ -47,6 +48,11 @@ def step_results(
             )
         )
     return tuple(results)
+
+
+def counts_by_reason(steps: Iterable[StepResult]) -> dict[str, int]:
+    """How many steps missed for each reason, in the order in which the reasons first occur."""
+    return dict(Counter(str(step.reason) for step in steps if step.reason is not None))
 
 
 def steps_below(vertex: Vertex, numbers: Mapping[Vertex, int]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from .failures import failure_of
 from .layers import Result, Tree
 from .prepare import Preparation, Ready
 from .progress import BuildDone, StepDone, StepStarted, View
-from .report import step_results
+from .report import counts_by_reason, step_results
 from .settings import Settings
 
 
@@ -109,6 +109,7 @@ class _Build:
                 hits=hits,
                 misses=misses,
                 uncacheable=len(steps) - hits - misses,
+                reasons=counts_by_reason(steps),
                 sources=tuple(imported.told() for imported in preparation.imported),
             ),
             bytes=Bytes(

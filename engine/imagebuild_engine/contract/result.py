@@ -67,13 +67,15 @@ class CacheExportResult(msgspec.Struct, frozen=True, kw_only=True):
 class CacheResult(msgspec.Struct, frozen=True, kw_only=True):
     """Totals over all steps, and the sources and targets in the order they were given.
 
-    `fallbacks` counts promised results that were lost before they could be used.
+    `fallbacks` counts promised results that were lost before they could be used. `reasons` counts the misses by their
+    MissReason, all of them, also where the steps themselves had to be left out of a termination message.
     """
 
     total: int = 0
     hits: int = 0
     misses: int = 0
     uncacheable: int = 0
+    reasons: dict[str, int] = msgspec.field(default_factory=dict)
     sources: tuple[CacheSourceResult, ...] = ()
     exports: tuple[CacheExportResult, ...] = ()
     fallbacks: int = 0

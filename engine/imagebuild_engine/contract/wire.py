@@ -1,9 +1,9 @@
 """The wire form: JSON, and the budget of the termination message.
 
 The kubelet keeps 4,096 bytes of a termination message and cuts the rest, which would leave broken JSON. So the
-result is cut here, in an order that loses the least: the log tail first, then the excerpt, the step list, reasons
-of cache
-sources, the message. Reason and digest always survive.
+result is cut here, in an order that loses the least: the log tail first, then the steps that are no misses, details
+of all misses but the first, the excerpt, reasons of cache sources, the message. Reason and digest always survive, the
+counts of misses by reason too, and the first miss with its detail as long as anything can be left out instead.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from .failure import FAILURES, Reason
 from .request import BuildRequest
-from .result import BuildResult, FailureResult
+from .result import BuildResult, FailureResult, StepResult
 
 TERMINATION_MESSAGE_LIMIT = 4096
 REQUEST_LIMIT = 1 << 20
@@ -81,25 +81,37 @@ def _head(text: str, limit: int) -> str:
 
 
 def _short_sources(result: BuildResult, reason: int, keep: int) -> BuildResult:
-    sources = tuple(replace(source, reason=_head(source.reason, reason)) for source in result.cache.sources[:keep])
-    return replace(result, cache=replace(result.cache, sources=sources))
+    cache = result.cache
+    sources = tuple(replace(source, reason=_head(source.reason, reason)) for source in cache.sources[:keep])
+    exports = tuple(replace(export, reason=_head(export.reason, reason)) for export in cache.exports[:keep])
+    return replace(result, cache=replace(cache, sources=sources, exports=exports))
 
 
-def _first_misses(result: BuildResult, keep: int) -> BuildResult:
+def _misses(result: BuildResult, keep: int, *, details: int = 5, letters: int = 160) -> BuildResult:
+    """Only misses: the first with some of its details, those that follow with their reasons alone."""
     misses = [replace(step, instruction=_head(step.instruction, 60)) for step in result.steps if step.outcome == "miss"]
-    return replace(result, steps=tuple(misses[:keep]))
+    first = [_short_detail(step, details, letters) for step in misses[:1]]
+    others = [replace(step, inputs=(), detail=(), more=0, compared_with="") for step in misses[1:keep]]
+    return replace(result, steps=(*first, *others)[:keep])
+
+
+def _short_detail(step: StepResult, details: int, letters: int) -> StepResult:
+    detail = tuple(_head(text, letters) for text in step.detail[:details])
+    more = step.more + len(step.detail) - len(detail)
+    return replace(step, inputs=(), stage=_head(step.stage, 60), detail=detail, more=more)
 
 
 _CUTS: tuple[Callable[[BuildResult], BuildResult], ...] = (
     lambda result: _with_failure(result, lambda found: replace(found, log_tail=_tail(found.log_tail, 1200))),
-    lambda result: _first_misses(result, 5),
+    lambda result: _misses(result, 20),
     lambda result: _with_failure(result, lambda found: replace(found, log_tail=_tail(found.log_tail, 300))),
     lambda result: _with_failure(result, lambda found: replace(found, excerpt=_head(found.excerpt, 300))),
+    lambda result: _misses(result, 5),
     lambda result: _short_sources(result, 40, 16),
     lambda result: _with_failure(
         result, lambda found: replace(found, message=_head(found.message, 500), step=_head(found.step, 120))
     ),
-    lambda result: _first_misses(result, 0),
+    lambda result: _misses(result, 1),
     lambda result: _with_failure(result, lambda found: replace(found, log_tail="", excerpt="")),
     lambda result: _short_sources(result, 0, 4),
     lambda result: _with_failure(
@@ -108,4 +120,6 @@ _CUTS: tuple[Callable[[BuildResult], BuildResult], ...] = (
     lambda result: replace(
         _short_sources(result, 0, 0), image=replace(result.image, refs=result.image.refs[:1]) if result.image else None
     ),
+    lambda result: _misses(result, 1, details=2, letters=80),
+    lambda result: _misses(result, 0),
 )

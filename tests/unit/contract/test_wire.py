@@ -19,6 +19,7 @@ from imagebuild_engine.contract import (
     HostEntry,
     ImageResult,
     InvalidWire,
+    MissReason,
     Output,
     Reason,
     SecretSource,
@@ -85,6 +86,22 @@ def test_a_termination_message_always_fits_and_keeps_reason_and_digest(result: B
         assert kept.image is not None
         assert kept.image.digest == DIGEST
         assert kept.cache.total == result.cache.total
+
+
+def test_of_a_long_result_the_first_miss_keeps_its_detail_and_all_reasons_are_counted() -> None:
+    steps = [
+        StepResult(stage="s", line=1, instruction="RUN " + "x" * 300, outcome="miss", reason=reason, detail=("a", "b"))
+        for reason in [MissReason.FILES_CHANGED, *[MissReason.PARENT_MISSED] * 199]
+    ]
+    failed = BuildResult(
+        failure=failure(Reason.STEP_FAILED, "m" * 3000, log_tail="t" * 5000, excerpt="e" * 3000),
+        steps=tuple(steps),
+        cache=CacheResult(total=200, misses=200, reasons={"FilesChanged": 1, "ParentMissed": 199}),
+    )
+    kept = decode_result(encode_result(failed, TERMINATION_MESSAGE_LIMIT))
+    assert (kept.steps[0].reason, kept.steps[0].detail) == (MissReason.FILES_CHANGED, ("a", "b"))
+    assert {step.detail for step in kept.steps[1:]} <= {()}
+    assert kept.cache.reasons == {"FilesChanged": 1, "ParentMissed": 199}
 
 
 def test_a_result_that_fits_is_not_cut() -> None:
