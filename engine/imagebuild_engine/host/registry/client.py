@@ -5,16 +5,27 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from hashlib import new as new_hash
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ...core.oci import Descriptor, Digest, InvalidDigest, InvalidManifest, MediaType, Reference, parse_manifest
+from ...core.oci import (
+    Descriptor,
+    Digest,
+    InvalidDigest,
+    InvalidManifest,
+    Manifest,
+    MediaType,
+    Reference,
+    parse_manifest,
+)
 from ...core.oci.manifest import MAX_BYTES as MANIFEST_BYTES
 from .credentials import CredentialStore
 from .download import download
 from .errors import InvalidResponse, NotFound, RegistryError
+from .referrers import Referrers
 from .retry import RetryPolicy
 from .transport import Answer, Request, Timeouts, Transfer, Transport
 from .upload import PushOutcome, Upload
@@ -55,6 +66,7 @@ class RegistryClient:
             sleep=sleep,
             jitter=jitter,
         )
+        self._tagged: dict[str, bool] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,6 +161,38 @@ class RegistryClient:
 
     async def push_manifest(self, ref: Reference, data: bytes, media_type: str) -> Descriptor:
         """Stores a manifest under the reference's digest, else its tag. Its blobs must be there."""
+        return (await self._push_manifest(ref, data, media_type))[0]
+
+    async def referrers(self, subject: Reference, artifact_type: str) -> tuple[Descriptor, ...]:
+        """The manifests of that type which name the manifest (by digest) as their subject, as the registry lists them.
+
+        They have not been looked at: whether one really does is for its reader to see.
+        """
+        return await self._referrers(subject).all(artifact_type)
+
+    async def push_referrer(
+        self, subject: Reference, manifest: Manifest, *, replaces: Collection[Digest] = ()
+    ) -> Descriptor:
+        """Stores a manifest that has the subject (by digest), and lists it where the registry does not do so itself.
+
+        What it replaces is taken off such a list of ours.
+        """
+        assert manifest.subject is not None
+        described = replace(
+            manifest.descriptor(), artifact_type=manifest.artifact_type, annotations=manifest.annotations
+        )
+        _, answer = await self._push_manifest(
+            subject.with_digest(described.digest), manifest.encode(), manifest.media_type
+        )
+        self._tagged[subject.name] = answer.headers.get("oci-subject") != manifest.subject.digest
+        if self._tagged[subject.name]:
+            await self._referrers(subject).add(described, replaces)
+        return described
+
+    def _referrers(self, subject: Reference) -> Referrers:
+        return Referrers(self._transport, self, subject, self._tagged)
+
+    async def _push_manifest(self, ref: Reference, data: bytes, media_type: str) -> tuple[Descriptor, Answer]:
         digest = ref.digest or Digest.of(data)
         if _digest_like(digest, data) != digest:
             raise ValueError(f"manifest for {ref} has digest {Digest.of(data)}")
@@ -166,7 +210,7 @@ class RegistryClient:
         told = _told_digest(answer)
         if told and told.algorithm == digest.algorithm and told != digest:
             raise InvalidResponse(ref.registry, f"manifest {ref} was stored as {told}, not {digest}")
-        return Descriptor(media_type=media_type, digest=digest, size=len(data))
+        return Descriptor(media_type=media_type, digest=digest, size=len(data)), answer
 
 
 def _pull(ref: Reference) -> tuple[str, ...]:
