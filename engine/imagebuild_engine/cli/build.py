@@ -22,7 +22,7 @@ from ..contract import (
     encode_result,
     layout,
 )
-from . import cache_options, options, steps
+from . import cache_options, options, report_file, steps
 from .contexts import named_contexts
 from .failure import failed
 
@@ -101,6 +101,9 @@ def _with_steps(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "quiet"]), default="auto", show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the image's digest.")
 @click.option("--metadata-file", type=click.Path(dir_okay=False), help="Write the result as JSON.")
+@click.option(
+    "--report", "report_file", metavar="FILE", help="Write what became of every step, and why, as one HTML page."
+)
 @click.option("--iidfile", type=click.Path(dir_okay=False), help="Write the digest of the image's config.")
 @click.option(
     "--insecure-registry",
@@ -130,6 +133,7 @@ def build(context: str | None, **given: Any) -> None:
     is a file, an http(s) URL or - for standard input."""
     request_file = given.pop("request_file")
     checks = options.checks(given.pop("call"), given.pop("check"))
+    report_page = report_file.checked(given.pop("report_file"), in_pod=bool(request_file), checks=checks is not None)
     request = requested(context, request_file, given)
     settings = settings_for(given["state"], in_pod=bool(request_file))
     if checks is not None:
@@ -140,6 +144,8 @@ def build(context: str | None, **given: Any) -> None:
     style = "quiet" if given["quiet"] else given["progress"]
     result = asyncio.run(_run(request, style, settings))
     code = _report(result, given)
+    if report_page:
+        report_file.write(report_page, result)
     if request_file:
         _leave_termination_message(result)
     raise click.exceptions.Exit(code)

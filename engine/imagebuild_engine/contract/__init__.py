@@ -3,10 +3,10 @@
 The operator imports this package and nothing else of the engine. `names` from the image spec come through here too.
 """
 
+from ..core.miss import MissReason, miss_text
 from ..core.oci import Digest, InvalidDigest, InvalidReference, Reference
 from . import layout
 from .failure import FAILURES, Category, FailureClass, Reason, reason_of_exit_code
-from .miss import MissReason, miss_text
 from .plan import PlannedBytes, PlannedCache, PlannedOutcome, PlannedStep, PlanResult
 from .request import (
     ArchiveSource,

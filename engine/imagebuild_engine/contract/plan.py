@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from .miss import MissReason
+from ..core.miss import MissReason
 from .result import CacheSourceResult, FailureResult
 
 PlannedOutcome = Literal["hit", "miss", "depends"]

@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from ..core.miss import MissReason
 from .failure import Category, Reason
-from .miss import MissReason
 
 StepOutcome = Literal["hit", "miss", "uncacheable"]
 ImportOutcome = Literal["used", "unused", "not_found", "unauthorized", "untrusted", "invalid", "timeout", "error"]

@@ -4,8 +4,8 @@ import io
 
 import pytest
 from imagebuild_engine.build.progress import BuildDone, Notice, PlainView, QuietView, StepDone, StepOutput, StepStarted
-from imagebuild_engine.build.progress.events import size
 from imagebuild_engine.build.progress.live import LiveView
+from imagebuild_engine.core.amounts import size
 from rich.console import Console
 
 STEP = {"number": 3, "total": 4, "text": "RUN make"}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from ...core.amounts import size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
@@ -61,18 +63,6 @@ class BuildDone:
     def __str__(self) -> str:
         moved = f"{size(self.pulled)} pulled, {size(self.pushed)} pushed, {size(self.reused)} reused"
         return f"{self.hits} of {self.total} steps from the cache; {moved}; {self.seconds:.1f} s"
-
-
-def size(count: int) -> str:
-    """Bytes for people, in powers of 1000 as docker shows them: `0 B`, `1.2 kB`, `46.9 MB`."""
-    if count < 1000:
-        return f"{count} B"
-    number = float(count)
-    for unit in ("kB", "MB", "GB"):
-        number /= 1000
-        if number < 999.95:
-            return f"{number:.1f} {unit}"
-    return f"{number / 1000:.1f} TB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
