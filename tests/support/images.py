@@ -23,6 +23,8 @@ from imagebuild_engine.core.oci import (
 )
 from imagebuild_engine.host.registry import RegistryClient
 
+from tests.support.tars import directory, tar
+
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 APPLETS = [
     "sh",
@@ -142,4 +144,12 @@ def push_busybox(host: str) -> str:
     """A busybox image as `HOST/library/busybox:1`; the reference."""
     reference = f"{host}/library/busybox:1"
     push_image(reference, [busybox_layer()])
+    return reference
+
+
+def push_steady_busybox(host: str) -> str:
+    """One that has all directories which an executor would leave in the first step's layer, with the time of now: so a
+    build on it gives the same image every time, if its own steps do."""
+    reference = f"{host}/library/busybox:steady"
+    push_image(reference, [busybox_layer(), tar([directory(name) for name in ("dev", "proc", "sys")])])
     return reference

@@ -136,8 +136,12 @@ class LayerBroken(Exception):
         self.problem = problem
 
 
+class LayerMissing(Exception):
+    """A layer that a base image has is gone from its registry."""
+
+
 class LayerLost(ResultLost):
-    """A layer that a cache promised, or that a base image has, is gone from its registry."""
+    """A layer that a cache promised cannot be had from it: gone, wrong, or not to be waited for."""
 
 
 class StateUnusable(Exception):
@@ -200,7 +204,7 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.CHECKSUM_MISMATCH if wrong else Reason.BASE_IMAGE_NOT_FOUND, str(error))
         case DiskFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return failure(Reason.DISK_PRESSURE, f"{_DISK_FULL}{_where(error)}: {_MAKE_ROOM}")
-        case LayerLost() | ContentError():
+        case LayerMissing() | LayerLost() | ContentError():
             return failure(Reason.REGISTRY_UNAVAILABLE, str(error))
         case NotPossibleHere():
             return failure(Reason.NOT_SUPPORTED, str(error))

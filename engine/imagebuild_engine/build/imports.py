@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Self
 
-from ..contract import CacheSource, CacheSourceResult, ImportOutcome
-from ..core.cache import CacheIndex, CacheResult, LayerTable, joined
+from ..contract import BuildRequest, CacheSource, CacheSourceResult, ImportOutcome, matches_any
+from ..core.cache import CacheIndex, CacheResult, LayerTable, cutoff, joined, without_expired
 from ..core.frontend import PinnedImage
-from ..core.oci import Digest
+from ..core.oci import Digest, Reference
 from ..host.content import BlobMissing, ContentError, LayoutMissing
 from ..host.registry import (
     Denied,
@@ -21,6 +23,7 @@ from ..host.registry import (
 )
 from .cache_source import FoundCache, place_of, read_caches
 from .layers import RemoteLayer, Tree, image_layers
+from .supplier import Patience, Supplier
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,16 +34,38 @@ class Imported:
     """
 
     source: CacheSource
-    outcome: ImportOutcome
-    reason: str = ""
+    answered: ImportOutcome
+    """What came of asking it: unused for one that may be used."""
+    why: str = ""
+    """Why it brought nothing."""
     digest: Digest | None = None
     index: CacheIndex = field(default_factory=lambda: CacheIndex(()))
     table: LayerTable = field(default_factory=LayerTable)
     layers: Mapping[int, RemoteLayer] = field(default_factory=dict)
     caches: tuple[FoundCache, ...] = ()
     """What was found there, manifest by manifest, also what has no records."""
+    expired: frozenset[Digest] = frozenset()
+    """Keys of records that were left out, because their results are too old."""
+    supplier: Supplier | None = None
+    """Of a source that has records: how it does while its layers are used."""
     seconds: float = 0.0
     matched: int = 0
+
+    @property
+    def given_up(self) -> bool:
+        """Did it turn out, while it was used, that it costs more time than it saves?"""
+        return self.supplier is not None and self.supplier.given_up
+
+    @property
+    def outcome(self) -> ImportOutcome:
+        if self.supplier is not None and self.supplier.outcome is not None:
+            return self.supplier.outcome
+        return "used" if self.matched and self.answered == "unused" else self.answered
+
+    @property
+    def reason(self) -> str:
+        """Why it brought nothing, or no more; a short text for people."""
+        return self.supplier.reason if self.supplier is not None and self.supplier.given_up else self.why
 
     def tree(self, result: CacheResult) -> Tree:
         """The layers that a record's result stands for."""
@@ -59,50 +84,92 @@ class Imported:
         )
 
 
-async def import_caches(client: RegistryClient, sources: Sequence[CacheSource], seconds: float) -> tuple[Imported, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportPolicy:
+    """What a build allows its cache sources. `patience` is also for the time after the import."""
+
+    patience: Patience
+    trust: tuple[str, ...] | None = None
+    """Patterns of repositories that may be believed; None is all."""
+    oldest: str = ""
+    """The time (RFC 3339, UTC) before which results count as expired; "" is none."""
+
+    @classmethod
+    def of(cls, request: BuildRequest, now: datetime) -> Self:
+        age = request.cache_max_age_seconds
+        return cls(
+            patience=Patience(request.cache_import_timeout_seconds),
+            trust=request.cache_trust,
+            oldest=cutoff(now, age) if age is not None else "",
+        )
+
+
+async def import_caches(
+    client: RegistryClient, sources: Sequence[CacheSource], policy: ImportPolicy
+) -> tuple[Imported, ...]:
     """All sources in the order given. Never raises for what a source did: that is its outcome."""
-    return tuple(await asyncio.gather(*(_import(client, source, seconds) for source in sources)))
+    return tuple(await asyncio.gather(*(_import(client, source, policy) for source in sources)))
 
 
-async def _import(client: RegistryClient, source: CacheSource, seconds: float) -> Imported:
+async def _import(client: RegistryClient, source: CacheSource, policy: ImportPolicy) -> Imported:
     started = time.monotonic()
+    seconds = policy.patience.deadline
+    # Another try that would end after the deadline is not waited for: then the error is what there is to say.
+    bounded = client.until(client.now() + seconds, tags_at_home=policy.trust is not None)
     try:
+        if not _trusted(source, policy.trust):
+            return Imported(source=source, answered="untrusted", why="its repository is not among the trusted ones")
         async with asyncio.timeout(seconds):
-            imported = await _ask(client, source)
+            imported = await _ask(bounded, source, policy)
     except TimeoutError:
-        imported = Imported(source=source, outcome="timeout", reason=f"no answer within {seconds:g} s")
+        imported = Imported(source=source, answered="timeout", why=f"no answer within {seconds:g} s")
     except (RegistryError, ContentError, OSError) as error:
-        imported = Imported(source=source, outcome=_outcome(error), reason=str(error)[:300])
+        imported = Imported(source=source, answered=_outcome(error), why=str(error)[:300])
     except ValueError as error:  # manifests, configs, digests and records that are not what they should be
-        imported = Imported(source=source, outcome="invalid", reason=str(error)[:300])
+        imported = Imported(source=source, answered="invalid", why=str(error)[:300])
     imported.seconds = time.monotonic() - started
     return imported
 
 
-async def _ask(client: RegistryClient, source: CacheSource) -> Imported:
+def _trusted(source: CacheSource, trust: tuple[str, ...] | None) -> bool:
+    """A directory is the caller's own. Raises InvalidReference."""
+    if trust is None or source.type == "local":
+        return True
+    return matches_any(Reference.parse(source.ref).name, trust)
+
+
+async def _ask(client: RegistryClient, source: CacheSource, policy: ImportPolicy) -> Imported:
     found = await read_caches(place_of(client, source))
     useful = [cache for cache in found.caches if cache.records]
     if not useful:
         reason = "the image has no cache records" if found.caches else "there is neither an image nor a cache"
-        return Imported(source=source, outcome="unused", reason=reason, digest=found.digest, caches=found.caches)
+        return Imported(source=source, answered="unused", why=reason, digest=found.digest, caches=found.caches)
     records, table = joined([(cache.records, cache.table) for cache in useful])
+    supplier = Supplier(policy.patience)
+    layers = _joined_layers(useful, supplier)
+    expired: frozenset[Digest] = frozenset()
+    if policy.oldest:
+        records, expired = without_expired(records, policy.oldest, lambda place: layers[place].created)
     return Imported(
         source=source,
-        outcome="unused",
+        answered="unused",
+        why="all its results are too old" if expired and not records else "",
         digest=found.digest,
         index=CacheIndex(records),
         table=table,
-        layers=_joined_layers(useful),
+        layers=layers,
         caches=found.caches,
+        expired=expired,
+        supplier=supplier,
     )
 
 
-def _joined_layers(caches: Sequence[FoundCache]) -> dict[int, RemoteLayer]:
+def _joined_layers(caches: Sequence[FoundCache], supplier: Supplier) -> dict[int, RemoteLayer]:
     """By place in the joined table."""
     layers: dict[int, RemoteLayer] = {}
     below = 0
     for cache in caches:
-        layers |= {place + below: layer for place, layer in cache.layers.items()}
+        layers |= {place + below: replace(layer, supplier=supplier) for place, layer in cache.layers.items()}
         below += len(cache.table)
     return layers
 

@@ -1,11 +1,12 @@
 """Layers and trees: what the solver's results are made of. Nothing here touches a disk or a socket."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.oci import Descriptor, Digest, ImageConfig, Reference
 from ..host.content import OciLayout
+from .supplier import Supplier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,8 @@ class RemoteLayer:
     diff_id: Digest
     origin: Reference | OciLayout
     created: str = ""
+    supplier: Supplier | None = field(default=None, compare=False, repr=False)
+    """The cache source that promised it: there is another way to come by it. None for a base image's layer."""
 
     @property
     def repository(self) -> Reference | None:

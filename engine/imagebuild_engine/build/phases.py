@@ -8,7 +8,8 @@ from .progress import PhaseDone, PhaseStarted, View
 
 
 class Phases:
-    """`seconds` has the wall time of every part that is over, also of one that failed."""
+    """`seconds` has the wall time of every part that is over, also of one that failed; of one that was done again, the
+    sum."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -23,7 +24,7 @@ class Phases:
         try:
             yield
         finally:
-            self.seconds[name] = time.monotonic() - started
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
         self._view.show(PhaseDone(name=name, seconds=self.seconds[name]))
 
     @property

@@ -15,8 +15,9 @@ from ..core.solver import Executed, Hit, Solve, Worker
 from ..host.registry import DockerCredentials, RegistryClient
 from .checks import report_of, warn
 from .definition import build_options, context_directories, lower_pinned
-from .imports import Imported, import_caches, remote_layers_of
+from .imports import Imported, ImportPolicy, import_caches, remote_layers_of
 from .layers import MAIN_CONTEXT, Result
+from .losses import check_sources
 from .phases import Phases
 from .pins import Pinner
 from .progress import Notice, View
@@ -56,12 +57,12 @@ class Ready:
 
     def credit(self, solve: Solve[Result], steps: Iterable[Vertex]) -> None:
         """The sources get to know which of the steps they had."""
+        for imported in self.imported:
+            imported.matched = 0
         for vertex in steps:
             solved = solve.solved.get(vertex)
             if solved is not None and isinstance(solved.outcome, Hit):
-                source = self.imported[solved.outcome.source]
-                source.outcome = "used"
-                source.matched += 1
+                self.imported[solved.outcome.source].matched += 1
 
 
 class Preparation:
@@ -72,6 +73,7 @@ class Preparation:
         self.settings = settings
         self.view = view
         self.phases = Phases(view)
+        self.policy = ImportPolicy.of(request, datetime.now(UTC))
         self.revision = ""
         self.executor = ""
         self.imported: tuple[Imported, ...] = ()
@@ -117,10 +119,14 @@ class Preparation:
         report = await asyncio.to_thread(report_of, dockerfile, options, pinner.pins, context.ignored, lowered.stages)
         warn(report, dockerfile, self.view)
 
+        waiting = time.monotonic()
         self.imported = await importing
+        self.policy.patience.waste(time.monotonic(), time.monotonic() - waiting)
         for imported in self.imported:
             if imported.reason and imported.outcome not in ("used", "unused"):
                 self.view.show(Notice(text=f"cache source {imported.source.ref}: {imported.reason}", warning=True))
+        if request.fail_on_import_error:
+            check_sources(self.imported)
         store = TreeStore(client=client, surroundings=surroundings)
         epoch = request.source_date_epoch if request.source_date_epoch is not None else source.time
         named = {name: open_named_context(path) for name, path in context_directories(request).items()}
@@ -146,7 +152,7 @@ class Preparation:
     async def _import(self, client: RegistryClient) -> tuple[Imported, ...]:
         started = time.monotonic()
         sources = () if self.request.no_cache else self.request.cache_from
-        imported = await import_caches(client, sources, self.request.cache_import_timeout_seconds)
+        imported = await import_caches(client, sources, self.policy)
         self.phases.seconds["import"] = time.monotonic() - started
         return imported
 

@@ -77,6 +77,8 @@ def _reason(vertex: Vertex, solved: Solved[Result], solve: Solve[Result], import
         return MissReason.NO_CACHE_SOURCE
     if solved.outcome.lost:
         return MissReason.BLOB_MISSING
+    if any(key in item.expired for item in imported for key in solved.keys):
+        return MissReason.EXPIRED
     if solved.outcome.matched:
         return MissReason.INTERMEDIATE_STAGE_NOT_EXPORTED
     useful = [item for item in imported if len(item.index)]

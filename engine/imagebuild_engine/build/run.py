@@ -1,6 +1,7 @@
 """One build, top to bottom: the table of contents of this package."""
 
 import asyncio
+from functools import partial
 
 from .. import __version__
 from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, Seconds
@@ -9,6 +10,7 @@ from ..core.solver import Executed, Hit, Solve
 from .export import Exported, export
 from .failures import failure_of
 from .layers import Result, Tree
+from .losses import check_sources, until_nothing_is_lost
 from .prepare import Preparation, Ready
 from .progress import BuildDone, StepDone, StepStarted, View
 from .report import counts_by_reason, step_results
@@ -39,20 +41,10 @@ class _Build:
 
     async def run(self) -> BuildResult:
         async with self.preparation.prepared() as ready:
-            with self.preparation.phases.phase("build"):
-                tree = await self._solve(ready)
-            with self.preparation.phases.phase("export"):
-                self.exported = await export(
-                    request=self.request,
-                    lowered=ready.lowered,
-                    tree=tree,
-                    solve=self.solve,
-                    imported=ready.imported,
-                    store=ready.store,
-                    base_layers=ready.lowered.base_layers,
-                    created=ready.created(),
-                    view=self.view,
-                )
+            self.solve = ready.solve(ready.worker, self._observe)
+            self.exported = await until_nothing_is_lost(
+                ready.imported, partial(self._solve_and_export, ready, self.solve)
+            )
         result = self.result()
         self.view.show(
             BuildDone(
@@ -66,13 +58,30 @@ class _Build:
         )
         return result
 
-    async def _solve(self, ready: Ready) -> Tree:
-        self.solve = ready.solve(ready.worker, self._observe)
+    async def _solve_and_export(self, ready: Ready, solve: Solve[Result]) -> Exported:
+        with self.preparation.phases.phase("build"):
+            tree = await self._solve(ready, solve)
+        if self.request.fail_on_import_error:
+            check_sources(ready.imported)
+        with self.preparation.phases.phase("export"):
+            return await export(
+                request=self.request,
+                lowered=ready.lowered,
+                tree=tree,
+                solve=solve,
+                imported=ready.imported,
+                store=ready.store,
+                base_layers=ready.lowered.base_layers,
+                created=ready.created(),
+                view=self.view,
+            )
+
+    async def _solve(self, ready: Ready, solve: Solve[Result]) -> Tree:
         if ready.lowered.target is None:
             return Tree()
-        result = await self.solve.run(ready.lowered.target)
-        ready.credit(self.solve, ready.lowered.steps)
-        return await ready.worker.trees.layered(result)
+        tree = await ready.worker.trees.layered(await solve.run(ready.lowered.target))
+        ready.credit(solve, ready.lowered.steps)
+        return tree
 
     def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
         ready = self.preparation.ready
@@ -111,6 +120,7 @@ class _Build:
                 uncacheable=len(steps) - hits - misses,
                 reasons=counts_by_reason(steps),
                 sources=tuple(imported.told() for imported in preparation.imported),
+                fallbacks=len(ready.worker.lost) if ready else 0,
             ),
             bytes=Bytes(
                 pulled=sum(ready.store.pulled.values()) if ready else 0,

@@ -1,18 +1,20 @@
 """Trees made real: remote layers pulled and unpacked, only when somebody needs their files."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
 from ..core.oci import Descriptor, Digest
-from ..host.content import BlobMissing, BlobStore, OciLayout
+from ..host.content import BlobMissing, BlobStore, ContentError, DiskFull, OciLayout
 from ..host.layers import LayerError, PackedLayer, pack
-from ..host.registry import NotFound, RegistryClient
+from ..host.registry import NotFound, RegistryClient, RegistryError
 from ..host.snapshots import LayerSource, Snapshotter
-from .failures import LayerBroken, LayerLost
+from .failures import LayerBroken, LayerLost, LayerMissing
 from .layers import Layer, LocalLayer, RemoteLayer, Tree
+from .supplier import GivenUp, Supplier
 from .surroundings import Surroundings
 
 _DOWNLOADS = 4
@@ -21,18 +23,22 @@ _READ = 1 << 20
 
 @dataclass
 class TreeStore:
-    """Snapshots and blobs of one build. Each tree is materialised once, whoever asks."""
+    """Snapshots and blobs of one build. Each tree is materialised once, whoever asks.
+
+    What a cache source promised may turn out not to be there, to be something else, or not to come. Then LayerLost is
+    raised, and remembered: `gone` says so of every tree that has the layer from there.
+    """
 
     client: RegistryClient
     surroundings: Surroundings
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _exists: dict[Digest, asyncio.Task[bool]] = field(default_factory=dict)
+    _exists: dict[tuple[str, Digest], asyncio.Task[bool]] = field(default_factory=dict)
     _packed: dict[str, asyncio.Task[PackedLayer]] = field(default_factory=dict)
     _downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOWNLOADS))
     pulled: dict[Digest, int] = field(default_factory=dict)
     """Compressed sizes of the layers that were downloaded."""
-    lost: set[tuple[str, Digest]] = field(default_factory=set)
-    """Layers that were not there when they were needed, by origin and digest."""
+    _lost: dict[tuple[str, Digest], str] = field(default_factory=dict)
+    """Why a layer cannot be had, by where it should be (or what it should hold) and digest."""
 
     @property
     def blobs(self) -> BlobStore:
@@ -49,8 +55,23 @@ class TreeStore:
 
     def gone(self, tree: Tree) -> bool:
         """Has a layer of it been looked for in vain?"""
-        remote = (layer for layer in tree.layers if isinstance(layer, RemoteLayer))
-        return any((str(layer.origin), layer.descriptor.digest) in self.lost for layer in remote)
+        return bool(self.why_gone(tree))
+
+    def why_gone(self, tree: Tree) -> str:
+        """What is wrong with the first layer that cannot be had; "" if nothing is known to be."""
+        remote = (layer for layer in tree.layers if isinstance(layer, RemoteLayer) and layer.supplier)
+        return next((why for layer in remote if (why := self._why_lost(layer))), "")
+
+    def _why_lost(self, layer: RemoteLayer) -> str:
+        assert layer.supplier is not None
+        digest = layer.descriptor.digest
+        if layer.supplier.given_up and not self.blobs.has(digest):
+            return layer.supplier.reason
+        return self._lost.get((_place(layer), digest)) or self._lost.get((layer.diff_id, digest), "")
+
+    def _lose(self, layer: RemoteLayer, place: str, why: str) -> LayerLost:
+        self._lost.setdefault((place, layer.descriptor.digest), why)
+        return LayerLost(f"{layer.origin}: {why}")
 
     async def _has_layer(self, layer: RemoteLayer) -> bool:
         digest = layer.descriptor.digest
@@ -58,13 +79,31 @@ class TreeStore:
             return True
         if isinstance(layer.origin, OciLayout):
             return layer.origin.has(digest)
-        if digest not in self._exists:
-            self._exists[digest] = asyncio.create_task(self.client.has_blob(layer.origin, digest))
-        return await asyncio.shield(self._exists[digest])
+        key = _place(layer), digest
+        if key not in self._exists:
+            self._exists[key] = asyncio.create_task(self._ask_for(layer))
+        return await asyncio.shield(self._exists[key])
+
+    async def _ask_for(self, layer: RemoteLayer) -> bool:
+        assert layer.repository is not None
+        digest, supplier = layer.descriptor.digest, layer.supplier
+        if supplier is None:
+            return await self.client.has_blob(layer.repository, digest)
+        try:
+            there = await supplier.wait(self._client_for(supplier).has_blob(layer.repository, digest))
+            why = f"layer {digest} is gone"
+        except (RegistryError, GivenUp) as error:
+            there, why = False, str(error)
+        if not there:
+            self._lose(layer, _place(layer), why)
+        return there
+
+    def _client_for(self, supplier: Supplier) -> RegistryClient:
+        return self.client.until(self.client.now() + supplier.left)
 
     async def snapshot(self, tree: Tree) -> str | None:
         """The name of the committed snapshot with the tree's files; None for the empty tree. Raises LayerLost,
-        LayerBroken.
+        LayerMissing, LayerBroken.
         """
         names = tree.names()
         if not names:
@@ -80,10 +119,12 @@ class TreeStore:
             try:
                 await asyncio.to_thread(self.snapshots.apply_chain, below, sources)
             except LayerError as error:
-                remote = [str(layer.origin) for layer in missing if isinstance(layer, RemoteLayer)]
-                if not remote:  # layers of our own
+                bad = dict(zip(names[there:], missing, strict=True)).get(error.layer)
+                if not isinstance(bad, RemoteLayer):  # a layer of our own
                     raise
-                raise LayerBroken(", ".join(dict.fromkeys(remote)), error) from error
+                if bad.supplier is None:
+                    raise LayerBroken(str(bad.origin), error) from error
+                raise self._lose(bad, bad.diff_id, f"a layer cannot be unpacked: {error}") from error
         return name
 
     async def packed(self, layer: LocalLayer) -> PackedLayer:
@@ -97,26 +138,49 @@ class TreeStore:
             return pack(changes, self.blobs)
 
     async def blob(self, layer: RemoteLayer) -> None:
-        """Download the layer, verified, if it is not here yet. Raises LayerLost."""
+        """Download the layer, verified, if it is not here yet. Raises LayerLost for what a cache source promised, and
+        for a base image's layer LayerMissing, RegistryError."""
         digest = layer.descriptor.digest
         async with self._locks.setdefault(digest, asyncio.Lock()), self._downloads:
             if self.blobs.has(digest):
                 return
-            try:
-                with self.blobs.ingest(layer.descriptor) as ingest:
-                    async for chunk in self._read(layer):
-                        await asyncio.to_thread(ingest.write, chunk)
-                    ingest.commit()
-            except (NotFound, BlobMissing) as error:
-                self.lost.add((str(layer.origin), digest))
-                raise LayerLost(f"layer {digest} is gone from {layer.origin}") from error
+            if layer.supplier is None:
+                try:
+                    await self._take_in(layer, self.client)
+                except (NotFound, BlobMissing) as error:
+                    raise LayerMissing(f"layer {digest} is gone from {layer.origin}") from error
+            else:
+                await self._supplied(layer, layer.supplier)
             if layer.repository:
                 self.pulled[digest] = layer.descriptor.size
 
-    def _read(self, layer: RemoteLayer) -> AsyncGenerator[bytes, None]:
+    async def _supplied(self, layer: RemoteLayer, supplier: Supplier) -> None:
+        if why := self._why_lost(layer):
+            raise self._lose(layer, _place(layer), why)
+        try:
+            await supplier.wait(self._take_in(layer, self._client_for(supplier), supplier.arrived))
+        except DiskFull:
+            raise
+        except (RegistryError, ContentError, GivenUp) as error:
+            raise self._lose(layer, _place(layer), str(error)) from error
+        except OSError as error:
+            if layer.repository or error.errno in (ENOSPC, EDQUOT):
+                raise  # the disk that failed is ours
+            raise self._lose(layer, _place(layer), str(error)) from error
+
+    async def _take_in(
+        self, layer: RemoteLayer, client: RegistryClient, arrived: Callable[[int], None] = lambda _count: None
+    ) -> None:
         if isinstance(layer.origin, OciLayout):
-            return _read_file(layer.origin, layer.descriptor)
-        return self.client.open_blob(layer.origin, layer.descriptor)
+            pieces = _read_file(layer.origin, layer.descriptor)
+        else:
+            pieces = client.open_blob(layer.origin, layer.descriptor)
+        async with aclosing(pieces):
+            with self.blobs.ingest(layer.descriptor) as ingest:
+                async for piece in pieces:
+                    arrived(len(piece))
+                    await asyncio.to_thread(ingest.write, piece)
+                ingest.commit()
 
     async def _source(self, name: str, layer: Layer) -> LayerSource:
         """The layer, here to be applied."""
@@ -143,6 +207,11 @@ class TreeStore:
             yield root
         finally:
             await asyncio.to_thread(context.__exit__, None, None, None)
+
+
+def _place(layer: RemoteLayer) -> str:
+    """Where the blob is, whichever manifest lists it."""
+    return layer.repository.name if layer.repository else str(layer.origin)
 
 
 async def _read_file(layout: OciLayout, descriptor: Descriptor) -> AsyncGenerator[bytes, None]:

@@ -41,11 +41,12 @@ class Trees:
                 return await self._describe(result.name(), self._scan(result))
 
     async def _describe(self, key: Hashable, work: Coroutine[Any, Any, DescribedTree]) -> DescribedTree:
-        if key in self._described:
-            work.close()
+        task = self._described.get(key)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):  # another source may do better
+            task = self._described[key] = asyncio.create_task(work)
         else:
-            self._described[key] = asyncio.create_task(work)
-        return await asyncio.shield(self._described[key])
+            work.close()
+        return await asyncio.shield(task)
 
     async def _scan(self, tree: Tree) -> DescribedTree:
         async with self.store.view(tree) as root:

@@ -1,7 +1,6 @@
 """Performs what the solver asks: cached layers loaded lazily, files hashed, steps run."""
 
 import asyncio
-import contextlib
 import os
 import time
 import uuid
@@ -37,7 +36,6 @@ from ..core.patterns import BadPattern
 from ..host.context import GitFailed
 from ..host.executor import HOSTNAME, Executor, Network, NotPossibleHere, Process, ResourceLimit, StartFailed, Stream
 from ..host.fetch import FetchFailed
-from ..host.registry import RegistryError
 from ..host.rootfs import Tree as Files
 from ..host.rootfs import User, UserNotFound, lookup_user
 from . import files
@@ -78,20 +76,30 @@ class BuildWorker:
     ssh: SshAgents = field(default_factory=SshAgents)
     allow_insecure: bool = False
     seconds: dict[Vertex, float] = field(default_factory=dict)
-    lost: int = 0
+    lost: dict[tuple[Vertex, int, str | None], str] = field(default_factory=dict)
+    """Promised results that could not be had, by step, source and name of the tree, and why."""
     _steps: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     async def load(self, vertex: Vertex, source: int, result: LayerResult | ChainResult) -> Result | None:
         """The chain of layers, not pulled; None if one of them is gone."""
         tree = self.imported[source].tree(result)
-        with contextlib.suppress(RegistryError):
-            if await self.store.has(tree):
-                return tree
-        self.lost += 1
-        self.view.show(
-            Notice(text=f"{self.imported[source].source.ref}: the layers of a cached step are gone", warning=True)
-        )
+        if await self.store.has(tree):
+            return tree
+        self._lose(vertex, source, tree)
         return None
+
+    def _lose(self, vertex: Vertex, source: int, tree: Tree) -> None:
+        """Counts the result, which several records may promise, and tells of it; of a source that is given up, once."""
+        key = vertex, source, tree.name()
+        if key in self.lost:
+            return
+        why = self.store.why_gone(tree) or "its layers are gone"
+        known = any(number == source for _, number, _ in self.lost)
+        self.lost[key] = why
+        if not (known and self.imported[source].given_up):
+            step = f"step {self.numbers[vertex]}" if vertex in self.numbers else "a step"
+            ref = self.imported[source].source.ref
+            self.view.show(Notice(text=f"{ref}: the cached result of {step} is lost: {why}", warning=True))
 
     async def digests(
         self, vertex: Vertex, input_number: int, result: Result, request: ContentRequest

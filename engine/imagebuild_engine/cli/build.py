@@ -22,7 +22,7 @@ from ..contract import (
     encode_result,
     layout,
 )
-from . import cache_options, options, report_file, steps
+from . import cache_options, cache_use, options, report_file, steps
 from .contexts import named_contexts
 from .failure import failed
 
@@ -51,8 +51,8 @@ def _refused(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _with_steps(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(steps.OPTIONS):
+def _with_more(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed((*cache_use.OPTIONS, *steps.OPTIONS)):
         command = option(command)
     return command
 
@@ -83,7 +83,6 @@ def _with_steps(command: Callable[..., Any]) -> Callable[..., Any]:
     help="type=inline, which is the default when pushing; type=registry,ref=REF or type=local,dest=DIRECTORY[,tag=…], "
     "both with [,mode=min|max][,image-manifest=…][,oci-mediatypes=…][,ignore-error=…]; repeatable.",
 )
-@click.option("--cache-import-timeout", default=30.0, show_default=True, help="Seconds that one cache source may take.")
 @click.option("--no-cache", is_flag=True, help="Use no cached step.")
 @click.option(
     "--no-cache-filter", "no_cache_stages", multiple=True, metavar="STAGE", help="Use no cached step of that stage."
@@ -126,7 +125,7 @@ def _with_steps(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--check", is_flag=True, help="Check the Dockerfile only: --call=check.")
 @click.option("--call", default="build", show_default=True, help="build, check, or check,format=json.")
-@_with_steps
+@_with_more
 @_refused
 def build(context: str | None, **given: Any) -> None:
     """Build an image from CONTEXT: a directory, a Git URL (URL#revision:directory), or a tar archive or Dockerfile that
@@ -253,7 +252,6 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         platform=given["platform"],
         cache_from=cache_options.cache_from(given["cache_from"]),
         cache_to=caches,
-        cache_import_timeout_seconds=given["cache_import_timeout"],
         inline_cache=inline,
         no_cache=given["no_cache"],
         no_cache_stages=tuple(
@@ -264,7 +262,7 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
         insecure_registries=tuple(given["insecure"]),
         source_date_epoch=int(epoch) if epoch else None,
     )
-    return steps.added(request, given)
+    return steps.added(cache_use.added(request, given), given)
 
 
 def _dockerfile(file: str | None, context: str) -> Dockerfile:

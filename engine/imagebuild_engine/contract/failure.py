@@ -94,7 +94,7 @@ FAILURES: dict[Reason, FailureClass] = {
     Reason.BUILD_ARG_MISSING: FailureClass(_USER),
     Reason.SECRET_MISSING: FailureClass(_USER),
     Reason.PROFILE_NOT_ALLOWED: FailureClass(Category.POLICY),
-    Reason.CACHE_SOURCE_UNTRUSTED: FailureClass(Category.POLICY),
+    Reason.CACHE_SOURCE_UNTRUSTED: FailureClass(Category.POLICY, 40),
     Reason.QUOTA_FORBIDDEN: FailureClass(Category.POLICY),
     Reason.REGISTRY_UNAVAILABLE: FailureClass(_INFRA, 20, retry=True),
     Reason.NETWORK_TIMEOUT: FailureClass(_INFRA, 21, retry=True),

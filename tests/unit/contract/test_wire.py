@@ -164,7 +164,12 @@ def test_every_reason_has_a_class_and_exit_codes_are_unique_and_in_their_range()
     assert set(FAILURES) == set(Reason)
     codes = [known.exit_code for known in FAILURES.values() if known.exit_code is not None]
     assert len(codes) == len(set(codes))
-    ranges = {Category.USER: range(10, 20), Category.INFRASTRUCTURE: range(20, 30), Category.AMBIGUOUS: range(30, 40)}
+    ranges = {
+        Category.USER: range(10, 20),
+        Category.INFRASTRUCTURE: range(20, 30),
+        Category.AMBIGUOUS: range(30, 40),
+        Category.POLICY: range(40, 50),
+    }
     for known in FAILURES.values():
         if known.exit_code is not None and known.category in ranges:
             assert known.exit_code in ranges[known.category]

@@ -3,6 +3,7 @@
 This package deals in digests and selectors and never sees an op: `graph.cache_map` says how an op is keyed.
 """
 
+from .age import cutoff, without_expired
 from .compare import Comparison, Parting, Why, compare
 from .config import CONFIG_MEDIA_TYPE, CacheConfig, LayerPlaces, decode_config, encode_config
 from .content import DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
@@ -52,6 +53,7 @@ __all__ = [
     "build_records",
     "compare",
     "content_key",
+    "cutoff",
     "decode_config",
     "decode_records",
     "encode_config",
@@ -63,5 +65,6 @@ __all__ = [
     "root_key",
     "selector_of",
     "steps_of",
+    "without_expired",
     "without_layers",
 ]

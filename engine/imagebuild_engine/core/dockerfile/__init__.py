@@ -17,6 +17,7 @@ from ..patterns import IgnoreMatcher, ParentMatch
 from .arguments import global_args
 from .directives import Directive
 from .document import Dockerfile, Stage
+from .durations import parse_duration
 from .errors import DockerfileError, ExpansionError, suggest
 from .expand import document_expansion, expand, expand_document, expand_words, expansion
 from .gitref import GitReference, parse_git_reference
@@ -116,6 +117,7 @@ __all__ = [
     "expansion",
     "global_args",
     "parse_dockerfile",
+    "parse_duration",
     "parse_git_reference",
     "parse_instruction",
     "parse_mode",

@@ -6,7 +6,9 @@ from ...core.oci import Digest
 
 
 class LayerError(Exception):
-    """Base of this package's errors."""
+    """Base of this package's errors. `layer` is the snapshot that was to hold it, where a chain was applied."""
+
+    layer: str = ""
 
 
 class InvalidLayer(LayerError):

@@ -1,6 +1,7 @@
 """The registry client: one method for each thing that a build wants from a registry."""
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
@@ -57,6 +58,7 @@ class RegistryClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        self._tags_at_home = False
         self._transport = Transport(
             credentials,
             insecure=insecure,
@@ -85,6 +87,21 @@ class RegistryClient:
         """What went over the wire until now."""
         return self._transport.transfer
 
+    def now(self) -> float:
+        """The clock of deadlines, in seconds."""
+        return self._transport.now()
+
+    def until(self, deadline: float, *, tags_at_home: bool = False) -> Self:
+        """The same client, to be closed by whoever opened it, for what is worth nothing after that moment of its clock.
+
+        No pause before another try goes beyond it; a request that is under way is not ended. With `tags_at_home` only
+        the registry itself says what a tag stands for: a redirect to another host is an InvalidResponse.
+        """
+        bounded = copy.copy(self)
+        bounded._transport = self._transport.until(deadline)
+        bounded._tags_at_home = tags_at_home
+        return bounded
+
     async def resolve(self, ref: Reference) -> Descriptor:
         """What the reference points to now. The digest is the registry's word until the manifest itself was read."""
         try:
@@ -99,7 +116,8 @@ class RegistryClient:
 
     async def manifest(self, ref: Reference) -> tuple[Descriptor, bytes]:
         """A manifest or index with its bytes, at most 4 MiB, of the digest that the reference or the registry named."""
-        answer = await self._transport.call(_manifest_request("GET", ref), limit=MANIFEST_BYTES)
+        request = _manifest_request("GET", ref, at_home=self._tags_at_home and ref.digest is None)
+        answer = await self._transport.call(request, limit=MANIFEST_BYTES)
         data = answer.body
         told = _told_digest(answer)
         for expected in (ref.digest, told):
@@ -217,13 +235,14 @@ def _pull(ref: Reference) -> tuple[str, ...]:
     return (f"repository:{ref.repository}:pull",)
 
 
-def _manifest_request(method: str, ref: Reference) -> Request:
+def _manifest_request(method: str, ref: Reference, *, at_home: bool = False) -> Request:
     return Request(
         registry=ref.registry,
         method=method,
         target=f"/v2/{ref.repository}/manifests/{ref.selector}",
         scopes=_pull(ref),
         headers={"accept": _ACCEPT},
+        at_home=at_home,
     )
 
 

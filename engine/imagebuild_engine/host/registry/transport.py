@@ -9,12 +9,13 @@ exception of the HTTP library does so in one place, `_translated`.
 """
 
 import asyncio
+import copy
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from ..web import Connections, Trust, is_certificate_problem, origin, redacted, trust_of
@@ -81,6 +82,17 @@ class Request:
     body: Body = None
     length: int = 0
     """The body's length, if it is a function."""
+    at_home: bool = False
+    """Is a redirect to another host an error?"""
+
+
+@dataclass(slots=True)
+class _Counters:
+    """Shared by all views of one transport."""
+
+    requests: int = 0
+    pulled: int = 0
+    pushed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +128,20 @@ class Transport:
         self._connections = Connections()
         self._endpoints: dict[str, Endpoint] = {}
         self._probes: dict[str, asyncio.Lock] = {}
-        self._requests = self._pulled = self._pushed = 0
+        self._counters = _Counters()
+        self._deadline: float | None = None
 
     @property
     def transfer(self) -> Transfer:
-        return Transfer(requests=self._requests, bytes_pulled=self._pulled, bytes_pushed=self._pushed)
+        counted = self._counters
+        return Transfer(requests=counted.requests, bytes_pulled=counted.pulled, bytes_pushed=counted.pushed)
+
+    def until(self, deadline: float) -> Self:
+        """The same connections, tokens and counters for what is worth nothing after that moment of the clock: no pause
+        before another try is begun that would end later."""
+        bounded = copy.copy(self)
+        bounded._deadline = deadline
+        return bounded
 
     async def close(self) -> None:
         await self._connections.close()
@@ -158,7 +179,7 @@ class Transport:
         seconds = self._retries.pause(
             failures, waited=self._clock() - started, retry_after=error.retry_after, jitter=self._jitter()
         )
-        if seconds is None:
+        if seconds is None or (self._deadline is not None and self._clock() + seconds > self._deadline):
             return False
         await self._sleep(seconds)
         return True
@@ -185,7 +206,7 @@ class Transport:
         """The body as it was sent, counted."""
         with self._translated(request):
             async for piece in response.aiter_raw():
-                self._pulled += len(piece)
+                self._counters.pulled += len(piece)
                 yield piece
 
     async def _authorized(self, request: Request, endpoint: Endpoint, patient: bool) -> "httpx.Response":
@@ -227,6 +248,8 @@ class Transport:
                 raise self._error(InvalidResponse, request, f"redirect from TLS to plain {redacted(there)}")
             there = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
             at_home = origin(there) == origin(endpoint.base)
+            if request.at_home and not at_home:
+                raise self._error(InvalidResponse, request, f"redirect to another host, {redacted(there)}")
             header = await self._authorizer.header(request.registry, request.scopes) if at_home else None
             trust = endpoint.trust if at_home else trust_of(there, self._insecure)
             response = await self._exchange(request, there, trust, header, patient=False)
@@ -249,7 +272,7 @@ class Transport:
             content = self._counted(request.body())
         else:
             content = request.body
-            self._pushed += len(content or b"")
+            self._counters.pushed += len(content or b"")
         limits = self._timeouts
         timeout = httpx.Timeout(
             connect=limits.connect,
@@ -257,7 +280,7 @@ class Transport:
             write=limits.write,
             pool=limits.pool,
         )
-        self._requests += 1
+        self._counters.requests += 1
         with self._translated(request):
             client = self._connections.client(trust)
             built = client.build_request(request.method, url, headers=headers, content=content, timeout=timeout)
@@ -265,7 +288,7 @@ class Transport:
 
     async def _counted(self, body: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         async for piece in body:
-            self._pushed += len(piece)
+            self._counters.pushed += len(piece)
             yield piece
 
     async def _endpoint(self, registry: str) -> Endpoint:

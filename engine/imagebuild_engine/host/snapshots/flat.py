@@ -23,7 +23,7 @@ from ..rootfs.namespace import in_user_namespace
 from ..rootfs.owner import ownership_here
 from .delta import put_delta, save_delta
 from .gate import Closed, Gate, GatedSource
-from .snapshotter import LayerSource, SnapshotExists, SnapshotMissing
+from .snapshotter import LayerSource, SnapshotExists, SnapshotMissing, naming
 
 PUT_BACK = frozenset({b"etc/resolv.conf", b"etc/hosts"})
 """What an executor without mounts replaces for the time of a step: the same files are there again afterwards."""
@@ -160,7 +160,8 @@ class FlatSnapshotter:
             tree = self._writable(here)
         try:
             for layer in missing:
-                self._apply(tree, layer)
+                with naming(layer):
+                    self._apply(tree, layer)
                 with self._lock:
                     here = self._committed[layer.name] = _Committed(layer.name, here, layer)
         except BaseException:

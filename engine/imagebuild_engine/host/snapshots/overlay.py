@@ -23,7 +23,7 @@ from ..rootfs.node import set_metadata
 from .gate import Closed, Gate, GatedSource
 from .mounts import OverlayMounter
 from .overlay_changes import overlay_changes
-from .snapshotter import LayerSource, SnapshotExists, SnapshotMissing
+from .snapshotter import LayerSource, SnapshotExists, SnapshotMissing, naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,8 @@ class OverlaySnapshotter:
             jobs = [pool.submit(self._apply, layer, source) for layer, source in zip(new, missing, strict=True)]
             try:
                 for layer, source, job in zip(new, missing, jobs, strict=True):
-                    self._finish(layer, source, job.result())
+                    with naming(source):
+                        self._finish(layer, source, job.result())
                     with self._lock:
                         self._committed[source.name] = layer
             except BaseException:

@@ -15,14 +15,14 @@ worked story: a base image's layers are applied one on the other (`apply_chain`)
 All methods block and may be called from several threads; each snapshot by one at a time.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ...core.oci import Digest
-from ..layers import ByteSource, Changes
+from ..layers import ByteSource, Changes, LayerError
 from ..rootfs import Ownership
 
 
@@ -65,6 +65,16 @@ class LayerSource:
     media_type: str
 
 
+@contextmanager
+def naming(source: LayerSource) -> Iterator[None]:
+    """What is wrong with the layer says which one it is."""
+    try:
+        yield
+    except LayerError as error:
+        error.layer = source.name
+        raise
+
+
 class Snapshotter(Protocol):
     """Where trees are kept. See the module's story."""
 
@@ -92,7 +102,7 @@ class Snapshotter(Protocol):
     def apply_chain(self, parent: str | None, layers: Sequence[LayerSource]) -> None:
         """Makes one committed snapshot per layer, oldest first, each on the one before. Those that exist are skipped.
 
-        Raises the errors of `layers.apply`; then the layers before the bad one may exist.
+        Raises the errors of `layers.apply`, which name the bad layer; those before it may exist then.
         """
         ...
 
