@@ -27,27 +27,29 @@ def step_results(
     """One entry per step that was decided on, in the order of the Dockerfile."""
     if solve is None or worker is None:
         return ()
-    results = []
-    numbers = {vertex: number for number, vertex in enumerate(lowered.steps, 1)}
-    for vertex, number in numbers.items():
-        solved = solve.solved.get(vertex)
-        if solved is None or solved.outcome is None or vertex.origin is None:
-            continue
-        hit = isinstance(solved.outcome, Hit)
-        results.append(
-            StepResult(
-                number=number,
-                inputs=steps_below(vertex, numbers),
-                stage=vertex.origin.stage,
-                line=vertex.origin.line,
-                instruction=vertex.origin.instruction,
-                outcome="hit" if hit else "miss",
-                source=imported[solved.outcome.source].source.ref if isinstance(solved.outcome, Hit) else None,
-                reason=None if hit else _reason(vertex, solved, solve, imported),
-                seconds=round(worker.seconds.get(vertex, 0.0), 3),
-            )
-        )
-    return tuple(results)
+    found = (step_result(vertex, solve, worker, imported) for vertex in lowered.steps)
+    return tuple(result for result in found if result is not None)
+
+
+def step_result(
+    vertex: Vertex, solve: Solve[Result], worker: BuildWorker, imported: Sequence[Imported]
+) -> StepResult | None:
+    """What became of a step, or is becoming of one that has begun to run; None of one that was not decided on."""
+    solved = solve.solved.get(vertex)
+    if solved is None or solved.outcome is None or vertex.origin is None:
+        return None
+    hit = isinstance(solved.outcome, Hit)
+    return StepResult(
+        number=worker.numbers[vertex],
+        inputs=steps_below(vertex, worker.numbers),
+        stage=vertex.origin.stage,
+        line=vertex.origin.line,
+        instruction=vertex.origin.instruction,
+        outcome="hit" if hit else "miss",
+        source=imported[solved.outcome.source].source.ref if isinstance(solved.outcome, Hit) else None,
+        reason=None if hit else _reason(vertex, solved, solve, imported),
+        seconds=round(worker.seconds.get(vertex, 0.0), 3),
+    )
 
 
 def counts_by_reason(steps: Iterable[StepResult]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from .. import __version__
-from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, Seconds
+from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, MissReason, Seconds, miss_text
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve
 from .export import Exported, export
@@ -13,7 +13,7 @@ from .layers import Result, Tree
 from .losses import check_sources, until_nothing_is_lost
 from .prepare import Preparation, Ready
 from .progress import BuildDone, StepDone, StepStarted, View
-from .report import counts_by_reason, step_results
+from .report import counts_by_reason, step_result, step_results
 from .settings import Settings
 
 
@@ -46,16 +46,7 @@ class _Build:
                 ready.imported, partial(self._solve_and_export, ready, self.solve)
             )
         result = self.result()
-        self.view.show(
-            BuildDone(
-                hits=result.cache.hits,
-                total=result.cache.total,
-                pulled=result.bytes.pulled,
-                pushed=result.bytes.pushed,
-                reused=result.bytes.reused,
-                seconds=result.seconds.total,
-            )
-        )
+        self.view.show(BuildDone(result=result))
         return result
 
     async def _solve_and_export(self, ready: Ready, solve: Solve[Result]) -> Exported:
@@ -84,21 +75,30 @@ class _Build:
         return tree
 
     def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
-        ready = self.preparation.ready
+        ready, solve = self.preparation.ready, self.solve
         assert ready is not None
-        number = ready.worker.numbers.get(vertex)
-        if number is None:
+        assert solve is not None
+        if vertex not in ready.worker.numbers:
             return
         total, text = len(ready.worker.numbers), vertex.description
-        match outcome:
-            case None:
-                self.view.show(StepStarted(number=number, total=total, text=text))
-            case Hit(source=source):
-                ref = ready.imported[source].source.ref
-                self.view.show(StepDone(number=number, total=total, text=text, outcome="hit", source=ref))
-            case Executed():
-                seconds = ready.worker.seconds.get(vertex, 0.0)
-                self.view.show(StepDone(number=number, total=total, text=text, outcome="miss", seconds=seconds))
+        step = step_result(vertex, solve, ready.worker, ready.imported)
+        assert step is not None
+        if outcome is None:
+            plain = step.reason is MissReason.NO_CACHE_SOURCE  # which explains itself
+            why = "" if plain else miss_text(step.reason, step.detail, step.more)
+            self.view.show(StepStarted(number=step.number, total=total, text=text, why=why))
+            return
+        self.view.show(
+            StepDone(
+                number=step.number,
+                total=total,
+                text=text,
+                outcome="hit" if isinstance(outcome, Hit) else "miss",
+                source=step.source or "",
+                saved=step.saved_seconds,
+                seconds=step.seconds,
+            )
+        )
 
     def result(self, error: BaseException | None = None) -> BuildResult:
         """What there is to say, whatever happened."""

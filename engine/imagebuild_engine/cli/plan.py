@@ -49,7 +49,8 @@ def _show(result: PlanResult, form: str) -> int:
 
 
 def _text(result: PlanResult) -> Iterator[str]:
-    from .step_table import source_lines, step_table
+    from ..build.progress import source_lines
+    from .step_table import step_table
 
     yield from source_lines(result.cache.sources)
     yield from step_table(result.steps)

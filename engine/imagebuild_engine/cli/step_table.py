@@ -7,7 +7,7 @@ step  7/12  COPY app/ /srv/app     MISS  FilesChanged: app/views.py
 from collections.abc import Iterator, Sequence
 
 from ..build.progress import printable
-from ..contract import CacheSourceResult, PlannedStep, StepResult, miss_text
+from ..contract import PlannedStep, StepResult, miss_text
 from ..core.amounts import duration, size
 
 _WIDEST = 60
@@ -29,14 +29,6 @@ def step_table(steps: Sequence[Step]) -> Iterator[str]:
         mark = f" [{compared.index(step.compared_with) + 1}]" if step.compared_with and len(compared) > 1 else ""
         line = f"step {step.number:>{digits}}/{total}  {title:<{width}}  {step.outcome.upper():<4}  {_why(step)}{mark}"
         yield line.rstrip()
-
-
-def source_lines(sources: Sequence[CacheSourceResult]) -> Iterator[str]:
-    """What became of each cache source."""
-    for source in sources:
-        outcome = f"{source.matched} steps" if source.outcome == "used" else source.outcome.replace("_", " ")
-        digest = f"@{source.digest}" if source.digest and "@" not in source.ref else ""
-        yield f"cache source {source.ref}{digest}: {outcome}" + (f" ({source.reason})" if source.reason else "")
 
 
 def _title(step: Step, stages: bool) -> str:

@@ -5,11 +5,51 @@ import io
 import pytest
 from imagebuild_engine.build.progress import BuildDone, Notice, PlainView, QuietView, StepDone, StepOutput, StepStarted
 from imagebuild_engine.build.progress.live import LiveView
+from imagebuild_engine.contract import (
+    BuildResult,
+    Bytes,
+    CacheExportResult,
+    CacheResult,
+    CacheSourceResult,
+    MissReason,
+    Seconds,
+    StepResult,
+)
 from imagebuild_engine.core.amounts import size
 from rich.console import Console
 
 STEP = {"number": 3, "total": 4, "text": "RUN make"}
-DONE = BuildDone(hits=3, total=4, pulled=46_900_000, pushed=1234, reused=0, seconds=2.04)
+MISSED = StepResult(
+    number=4,
+    stage="",
+    line=9,
+    instruction="COPY src/ .",
+    outcome="miss",
+    reason=MissReason.FILES_CHANGED,
+    detail=("src/main.c", "src/util.c"),
+    more=3,
+    compared_with="reg/app@sha256:77d0",
+)
+DONE = BuildDone(
+    result=BuildResult(
+        steps=(
+            StepResult(number=3, stage="", line=8, instruction="RUN make", outcome="hit", saved_seconds=184.0),
+            MISSED,
+        ),
+        cache=CacheResult(
+            total=4,
+            hits=3,
+            misses=1,
+            sources=(
+                CacheSourceResult(ref="reg/app:1", outcome="used", digest="sha256:77d0", matched=3),
+                CacheSourceResult(ref="reg/old:1", outcome="not_found", reason="no such tag"),
+            ),
+            exports=(CacheExportResult(type="attached", outcome="exported", ref="reg/app", pushed=1000),),
+        ),
+        bytes=Bytes(pulled=46_900_000, pushed=1234),
+        seconds=Seconds(total=2.04),
+    )
+)
 
 
 def said(*events: object, view: type[PlainView | QuietView] = PlainView) -> list[str]:
@@ -28,8 +68,19 @@ def test_every_line_of_a_step_bears_its_number() -> None:
     assert lines == ["#3 RUN make", "#3 | cc main.c", "#3 DONE 1.3s"]
 
 
-def test_a_hit_names_its_source() -> None:
+def test_a_hit_names_its_source_and_what_it_saved() -> None:
     assert said(StepDone(**STEP, outcome="hit", source="reg/app:1")) == ["#3 RUN make", "#3 CACHED from reg/app:1"]
+    assert said(StepDone(**STEP, outcome="hit", source="reg/app:1", saved=184.0)) == [
+        "#3 RUN make",
+        "#3 CACHED from reg/app:1, 3 min 4 s saved",
+    ]
+
+
+def test_a_miss_says_why_when_it_begins() -> None:
+    assert said(StepStarted(**STEP, why="FilesChanged: src/\x1b[2Jmain.c (+3)")) == [
+        "#3 RUN make",
+        "#3 MISS FilesChanged: src/main.c (+3)",
+    ]
 
 
 def test_what_a_step_prints_cannot_repaint_the_terminal() -> None:
@@ -37,8 +88,15 @@ def test_what_a_step_prints_cannot_repaint_the_terminal() -> None:
     assert lines == ["#1 | harmless"]
 
 
-def test_the_last_line_sums_up() -> None:
-    assert said(DONE) == ["-- 3 of 4 steps from the cache; 46.9 MB pulled, 1.2 kB pushed, 0 B reused; 2.0 s"]
+def test_the_last_lines_sum_up() -> None:
+    assert said(DONE) == [
+        "-- cache source reg/app:1@sha256:77d0: 3 steps",
+        "-- cache source reg/old:1: not found (no such tag)",
+        "-- attached cache reg/app: exported, 1.0 kB pushed",
+        "-- first miss: step 4, COPY src/ .: FilesChanged: src/main.c, src/util.c (+3) "
+        "(compared with reg/app@sha256:77d0)",
+        "-- 3 of 4 steps from the cache, 3 min 4 s saved; 46.9 MB pulled, 1.2 kB pushed, 0 B reused; 2.0 s",
+    ]
 
 
 def test_quiet_lets_only_warnings_through() -> None:
@@ -59,11 +117,11 @@ def test_sizes_are_written_as_docker_writes_them(count: int, text: str) -> None:
 def test_the_live_view_leaves_finished_steps_and_the_sum() -> None:
     stream = io.StringIO()
     view = LiveView(Console(file=stream, force_terminal=True, width=100, color_system=None))
-    view.show(StepStarted(**STEP))
+    view.show(StepStarted(**STEP, why="ParentMissed"))
     view.show(StepOutput(number=3, line="\x1b[2Jcc main.c"))
     view.show(StepDone(**STEP, outcome="miss", seconds=1.0))
     view.show(DONE)
     view.close()
-    assert "1.0s RUN make" in stream.getvalue()
+    assert "1.0s RUN make  ParentMissed" in stream.getvalue()
     assert "3 of 4 steps from the cache" in stream.getvalue()
     assert "\x1b[2Jcc" not in stream.getvalue()

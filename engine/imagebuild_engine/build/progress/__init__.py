@@ -15,6 +15,7 @@ from .events import (
     View,
 )
 from .plain import PlainView, QuietView, printable
+from .summary import source_lines, summary
 
 Style = Literal["auto", "tty", "plain", "quiet"]
 
@@ -47,5 +48,7 @@ __all__ = [
     "Style",
     "View",
     "printable",
+    "source_lines",
+    "summary",
     "view",
 ]

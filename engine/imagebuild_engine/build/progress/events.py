@@ -3,27 +3,29 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from ...core.amounts import size
+from ...contract import BuildResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStarted:
-    """A step has begun to run. `number` counts from 1 in the order of the Dockerfile."""
+    """A step has begun to run. `number` counts from 1 in the order of the Dockerfile; `why` no cache had it."""
 
     number: int
     total: int
     text: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone:
-    """A step is over. A hit names the cache source that it came from."""
+    """A step is over. A hit names the cache source that it came from, and how long it took when it ran, if known."""
 
     number: int
     total: int
     text: str
     outcome: Literal["hit", "miss"]
     source: str = ""
+    saved: float = 0.0
     seconds: float = 0.0
 
 
@@ -51,18 +53,9 @@ class PhaseDone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildDone:
-    """The build has made its image. `pulled`, `pushed` and `reused` are compressed bytes."""
+    """The build has made its image."""
 
-    hits: int
-    total: int
-    pulled: int
-    pushed: int
-    reused: int
-    seconds: float
-
-    def __str__(self) -> str:
-        moved = f"{size(self.pulled)} pulled, {size(self.pushed)} pushed, {size(self.reused)} reused"
-        return f"{self.hits} of {self.total} steps from the cache; {moved}; {self.seconds:.1f} s"
+    result: BuildResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted
-from .plain import printable
+from .plain import hit_text, printable
+from .summary import summary
 
 _TAIL = 5
 
@@ -18,6 +19,7 @@ _TAIL = 5
 @dataclass(slots=True)
 class _Running:
     text: str
+    why: str
     started: float
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
 
@@ -35,16 +37,15 @@ class LiveView:
 
     def show(self, event: Event) -> None:
         match event:
-            case StepStarted(number=number, text=text):
-                self._running[number] = _Running(text, time.monotonic())
-            case StepDone(number=number, text=text, outcome=outcome, seconds=seconds, source=source):
-                self._running.pop(number, None)
-                if outcome == "hit":
-                    self._hits += 1
-                    self._print("CACHED", "cyan", text, source)
-                else:
-                    self._misses += 1
-                    self._print(f"{seconds:5.1f}s", "green", text, "")
+            case StepStarted(number=number, text=text, why=why):
+                self._running[number] = _Running(text, why, time.monotonic())
+            case StepDone(number=number, text=text, outcome="hit"):
+                self._hits += 1
+                self._print("CACHED", "cyan", text, hit_text(event).strip())
+            case StepDone(number=number, text=text, seconds=seconds):
+                running = self._running.pop(number, None)
+                self._misses += 1
+                self._print(f"{seconds:5.1f}s", "green", text, running.why if running else "")
             case StepOutput(number=number, line=line):
                 if number in self._running:
                     self._running[number].tail.append(printable(line))
@@ -53,8 +54,11 @@ class LiveView:
             case PhaseDone(name=name, seconds=seconds, detail=detail):
                 self._phases.pop(name, None)
                 self._print(f"{seconds:5.1f}s", "green", name, detail)
-            case BuildDone():
-                self._console.print(Text(str(event), style="bold"), soft_wrap=True)
+            case BuildDone(result=result):
+                *lines, last = summary(result)
+                for line in lines:
+                    self._console.print(Text(printable(line), style="dim"), soft_wrap=True)
+                self._console.print(Text(last, style="bold"), soft_wrap=True)
             case Notice(text=text, warning=warning):
                 self._console.print(Text(text, style="yellow" if warning else ""), soft_wrap=True)
 
@@ -74,7 +78,8 @@ class LiveView:
             rows.append(Text(f"{now - started:5.1f}s  {name} …", style="yellow", no_wrap=True, overflow="ellipsis"))
         for running in self._running.values():
             title = Table.grid(padding=(0, 2))
-            title.add_row(Text(f"{now - running.started:5.1f}s", style="yellow"), Text(printable(running.text)))
+            text = Text(printable(running.text)).append(f"  {printable(running.why)}", style="dim")
+            title.add_row(Text(f"{now - running.started:5.1f}s", style="yellow"), text)
             rows.append(title)
             rows.extend(
                 Text(f"        {line}", style="dim", no_wrap=True, overflow="ellipsis") for line in running.tail

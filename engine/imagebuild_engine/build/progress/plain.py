@@ -3,7 +3,9 @@
 import re
 from typing import TextIO
 
+from ...core.amounts import duration
 from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone, StepOutput, StepStarted
+from .summary import summary
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -11,6 +13,12 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b
 def printable(text: str) -> str:
     """The text without escape sequences: what a step prints must not be able to repaint a person's terminal."""
     return _CONTROL.sub("", text)
+
+
+def hit_text(event: StepDone) -> str:
+    """Where a hit is from, and what it saved."""
+    source = f" from {event.source}" if event.source else ""
+    return source + (f", {duration(event.saved)} saved" if event.saved else "")
 
 
 class PlainView:
@@ -21,11 +29,13 @@ class PlainView:
 
     def show(self, event: Event) -> None:
         match event:
-            case StepStarted(number=number, text=text):
+            case StepStarted(number=number, text=text, why=why):
                 self._line(f"#{number} {text}")
-            case StepDone(number=number, text=text, outcome="hit", source=source):
+                if why:
+                    self._line(f"#{number} MISS {printable(why)}")
+            case StepDone(number=number, text=text, outcome="hit"):
                 self._line(f"#{number} {text}")
-                self._line(f"#{number} CACHED" + (f" from {source}" if source else ""))
+                self._line(f"#{number} CACHED{hit_text(event)}")
             case StepDone(number=number, seconds=seconds):
                 self._line(f"#{number} DONE {seconds:.1f}s")
             case StepOutput(number=number, line=line):
@@ -34,8 +44,9 @@ class PlainView:
                 self._line(f"-- {name}")
             case PhaseDone(name=name, seconds=seconds, detail=detail):
                 self._line(f"-- {name} done {seconds:.1f}s" + (f": {detail}" if detail else ""))
-            case BuildDone():
-                self._line(f"-- {event}")
+            case BuildDone(result=result):
+                for line in summary(result):
+                    self._line(f"-- {printable(line)}")
             case Notice(text=text, warning=warning):
                 self._line(f"warning: {text}" if warning else text)
 

@@ -225,11 +225,12 @@ class Solve(Generic[R]):
         await asyncio.gather(*(self._result(edge.vertex) for edge in vertex.inputs))
         # Nothing left to find with it, but the records that we write shall be found by content, too.
         await self._read_content(solved, self._unread(solved))
+        # Of a step that fails it is known, too, why it had to run.
+        solved.outcome = Executed(matched=any(solved.ids), lost=lost)
         self._observe(vertex, None)
-        result = await self._with_results(vertex.inputs, partial(self._worker.execute, vertex))
-        solved.result = result
-        self._conclude(solved, Executed(matched=any(solved.ids), lost=lost))
-        return result
+        solved.result = await self._with_results(vertex.inputs, partial(self._worker.execute, vertex))
+        self._conclude(solved, solved.outcome)
+        return solved.result
 
     async def _load(self, solved: Solved[R], tried: set[tuple[int, RecordId]]) -> tuple[R | None, int]:
         """The first result that a source can deliver, in the sources' order, the newest of a source first."""
