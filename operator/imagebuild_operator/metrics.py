@@ -9,8 +9,9 @@ count (at most once).
 import platform
 import time
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
-from imagebuild_engine.contract import Category, Reason
+from imagebuild_engine.contract import Category, ExportOutcome, ImportOutcome, MissReason, Reason, SourceKind
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from .reconcile import Count, Measure, Observe
@@ -20,12 +21,6 @@ OTHER = "Other"
 _BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-_MISSES = (
-    "NoCacheSource CacheDisabled SourceNotFound SourceUnauthorized SourceUnavailable SourceUntrusted NoInlineMetadata "
-    "MetadataInvalid FormatVersionMismatch PlatformMismatch BaseImageChanged InstructionChanged BuildArgChanged "
-    "EnvironmentChanged FilesChanged FileModeChanged SecretIdChanged ParentMissed IntermediateStageNotExported Expired "
-    "BlobMissing Uncacheable StepNew"
-)
 _SETS: Mapping[str, frozenset[str]] = {
     "builds_total.result": frozenset({"succeeded", "failed", "cancelled", "superseded", "up_to_date"}),
     "build_duration_seconds.result": frozenset({"succeeded", "failed", "cancelled", "superseded", "up_to_date"}),
@@ -36,11 +31,11 @@ _SETS: Mapping[str, frozenset[str]] = {
     "attempts_total.outcome": frozenset({"succeeded", "failed", "cancelled"}),
     "stage_duration_seconds.stage": frozenset({"queue", "schedule", "source", "cache_import", "build", "push"}),
     "cache_steps_total.outcome": frozenset({"hit", "miss", "uncacheable"}),
-    "cache_misses_total.reason": frozenset(_MISSES.split()),
-    "cache_imports_total.outcome": frozenset(
-        {"used", "unused", "not_found", "unauthorized", "untrusted", "invalid", "timeout", "error"}
-    ),
-    "cache_imports_total.kind": frozenset({"previous", "imagebuild", "image", "selector"}),
+    "cache_misses_total.reason": frozenset(MissReason),
+    "cache_imports_total.outcome": frozenset(get_args(ImportOutcome)),
+    "cache_imports_total.kind": frozenset(get_args(SourceKind)),
+    "cache_exports_total.outcome": frozenset(get_args(ExportOutcome)),
+    "cache_fallbacks_total.reason": frozenset({MissReason.BLOB_MISSING.value}),
     "cache_bytes_total.direction": frozenset({"reused", "pulled", "pushed"}),
     "gc_deleted_total.kind": frozenset({"pod"}),
     "gc_deleted_total.why": frozenset({"retention", "superseded", "suspended", "stuck", "invalid"}),
@@ -59,7 +54,9 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "cache_steps_total": ("Steps of finished builds.", ("outcome",)),
     "cache_misses_total": ("Misses by reason, as far as the result names them.", ("reason",)),
     "cache_imports_total": ("Cache sources that were asked.", ("outcome", "kind")),
+    "cache_exports_total": ("Caches that were to be written.", ("outcome",)),
     "cache_bytes_total": ("Compressed layer bytes.", ("direction",)),
+    "cache_fallbacks_total": ("Steps that ran because a promised result was lost.", ("reason",)),
     "gc_deleted_total": ("Objects deleted.", ("kind", "why")),
     "reconcile_errors_total": ("Reconciles that ended with an error.", ("handler", "error_class")),
     "apiserver_requests_total": ("Requests to the API server.", ("verb", "code")),

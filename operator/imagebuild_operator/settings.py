@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .reconcile import Limits, Policy
 from .render import BuilderOptions, SecurityOptions
-from .resource import Profile
+from .resource import Profile, is_pattern
 from .resource.duration import parse_duration
 
 
@@ -72,6 +72,7 @@ class Settings:
                 start_limit=read.seconds("IMAGEBUILD_START_LIMIT", "10m"),
                 keep_succeeded=read.seconds("IMAGEBUILD_KEEP_SUCCEEDED", "10m"),
                 keep_failed=read.seconds("IMAGEBUILD_KEEP_FAILED", "24h"),
+                trusted_repositories=read.patterns("IMAGEBUILD_TRUSTED_REPOSITORIES"),
             ),
             namespaces=tuple(filter(None, read.text("IMAGEBUILD_NAMESPACES", "").replace(",", " ").split())),
             lease_namespace=read.text("IMAGEBUILD_LEASE_NAMESPACE", read.text("POD_NAMESPACE", "default")),
@@ -107,6 +108,14 @@ class _Reader:
             return parse_duration(self.text(name, default))
         except ValueError as error:
             raise InvalidSetting(name, str(error)) from None
+
+    def patterns(self, name: str) -> tuple[str, ...] | None:
+        """Patterns of repositories, apart by commas or blanks; None where there are none."""
+        found = tuple(self.text(name, "").replace(",", " ").split())
+        wrong = next((one for one in found if not is_pattern(one)), None)
+        if wrong is not None:
+            raise InvalidSetting(name, f'"{wrong[:80]}" is not a pattern like registry.example/shop/*')
+        return found or None
 
     def flag(self, name: str, *, default: bool) -> bool:
         text = self.text(name, str(default)).lower()

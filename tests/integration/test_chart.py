@@ -55,7 +55,14 @@ def test_an_image_must_be_named(helm: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    ["nonsense=1", "builder.defaultProfile=Open", "backoff.max=ten", "image.digest=sha256:abc", "logLevel=loud"],
+    [
+        "nonsense=1",
+        "builder.defaultProfile=Open",
+        "backoff.max=ten",
+        "cache.trustedRepositories={a b}",
+        "image.digest=sha256:abc",
+        "logLevel=loud",
+    ],
 )
 def test_wrong_values_are_refused(helm: str, setting: str) -> None:
     said = run(helm, "template", "x", str(CHART), *IMAGE, "--set", setting, good=False)
@@ -104,6 +111,7 @@ def test_values_reach_the_operator(helm: str) -> None:
         render(
             helm,
             *("--set", f"image.digest={digest}", "--set", "namespaces={a,b}", "--set", "limits.total=7"),
+            *("--set", "cache.trustedRepositories={registry.example/shop/*,registry.example/team/**}"),
             *("--set", "builder.userNamespaces=true", "--set", "builder.seccompLocalhost=userns.json"),
             *("--set", "builder.maxProfile=Privileged", "--set", "podRetention.failed=1h", "--set", "resync=5s"),
         )
@@ -111,6 +119,7 @@ def test_values_reach_the_operator(helm: str) -> None:
     assert found.builder.image == f"registry.example/imagebuild@{digest}"
     assert found.namespaces == ("a", "b")
     assert found.policy.limits.total == 7
+    assert found.policy.trusted_repositories == ("registry.example/shop/*", "registry.example/team/**")
     assert found.builder.security.user_namespaces
     assert found.builder.security.seccomp_localhost == "userns.json"
     assert found.policy.max_profile == "Privileged"

@@ -44,6 +44,7 @@ class FakeCluster:
         self.fail_at: int | None = None
         self.fail_after: int | None = None
         self.refuse_pods: Refused | None = None
+        self.refuse_events: Refused | None = None
         self._version = 0
 
     # What a user does
@@ -173,6 +174,8 @@ class FakeCluster:
         self._after_write(before)
 
     async def tell(self, event: dict[str, Any]) -> None:
+        if self.refuse_events:
+            raise self.refuse_events
         self.events.setdefault(event["metadata"]["name"], event)
 
     def told(self) -> list[str]:

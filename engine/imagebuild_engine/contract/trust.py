@@ -17,7 +17,7 @@ def matches_any(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """All places in the pattern at once: time is the product of both lengths, where backtracking could take for ever."""
+    """All places in the pattern at once: backtracking could take for ever, this takes the product of both lengths."""
     words = _WORDS.findall(pattern)
     places = _with_empty_stars({0}, words)
     for letter in name:
@@ -34,10 +34,5 @@ def _matches(name: str, pattern: str) -> bool:
 
 
 def _with_empty_stars(places: set[int], words: list[str]) -> set[int]:
-    """A star may stand for nothing."""
-    more = set(places)
-    for place in places:
-        while place < len(words) and words[place].startswith("*"):
-            place += 1
-            more.add(place)
-    return more
+    """A star may stand for nothing. (No two stand side by side: a run of them is one word.)"""
+    return places | {place + 1 for place in places if place < len(words) and words[place].startswith("*")}

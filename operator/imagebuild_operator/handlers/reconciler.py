@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from imagebuild_engine.contract import Reason
 
-from ..cluster import Cluster, Conflict, NameTaken, NotFound, Refused
+from ..cluster import Cluster, ClusterError, Conflict, NameTaken, NotFound, Refused
 from ..reconcile import (
     Absent,
     CreateAttempt,
@@ -195,8 +195,12 @@ class Reconciler:
         return decision.requeue_after
 
     async def _tell(self, world: World, decision: Decision) -> None:
+        """Events are news for people: the status has everything, so one that cannot be told is not worth a failure."""
         for event in decision.events:
-            await self._cluster.tell(_event(world.identity, event, world.now))
+            try:
+                await self._cluster.tell(_event(world.identity, event, world.now))
+            except ClusterError as error:
+                _log.warning("%s/%s: event %s: %s", world.identity.namespace, world.identity.name, event.reason, error)
 
 
 def _refusal(error: Refused) -> Lost:

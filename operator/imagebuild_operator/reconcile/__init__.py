@@ -2,7 +2,7 @@
 
 from .cachefrom import Sibling, resolve
 from .capacity import Limits
-from .decide import World, decide
+from .decide import decide
 from .decision import (
     Count,
     CreateAttempt,
@@ -15,6 +15,7 @@ from .decision import (
 from .observation import Absent, Finished, Lost, Observation, Running, Terminating, Waiting, observe
 from .policy import Policy
 from .retention import OwnedPod, owned_pod
+from .world import World
 
 __all__ = [
     "Absent",

@@ -1,16 +1,22 @@
-"""`cache.from` resolved: which images are asked for cache, in declared order, pinned by digest where we know it.
+"""The cache sources of a build: which images are asked, in declared order, pinned by digest where we know it.
 
 `previous`, `imageBuildRef` and `selector` are answered from statuses; a plain image is left to the builder, which has
-the credentials. What cannot be found is an outcome (`not_found`), never a failed build.
+the credentials. The shared cache comes last. What cannot be found or may not be believed is an outcome (`not_found`,
+`untrusted`) and is not asked.
+
+Trust has two sides. Without `cache.trust`, what the spec itself names is believed: its author could as well have put
+it into the Dockerfile. The administrator's bound holds beside that, and nothing in a spec can widen it.
 """
 
 from dataclasses import dataclass, field
 
-from imagebuild_engine.contract import InvalidReference, Reference
+from imagebuild_engine.contract import InvalidReference, Reference, matches_any
+from msgspec.structs import replace
 
 from ..resource import CacheEntry, Identity, Import, Spec, Status
 
-MAX_SOURCES = 16
+MAX_SOURCES = 20
+"""Images of one build, beside the shared cache. (A selector can find many.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +29,45 @@ class Sibling:
     status: Status = field(default_factory=Status)
 
 
-def resolve(identity: Identity, spec: Spec, status: Status, siblings: tuple[Sibling, ...]) -> tuple[Import, ...]:
-    """One Import for each image to ask, and one with outcome `not_found` for each that is missing; no image twice."""
+def resolve(
+    identity: Identity,
+    spec: Spec,
+    status: Status,
+    siblings: tuple[Sibling, ...],
+    bound: tuple[str, ...] | None = None,
+) -> tuple[Import, ...]:
+    """One Import for each source to ask, one with an outcome for each that is not asked; no image twice.
+
+    `bound` is the administrator's: patterns of repositories that any build may believe, None for all.
+    """
+    cache = spec.cache
+    if cache.disabled:
+        return ()
     others = tuple(found for found in siblings if found.namespace == identity.namespace and found.name != identity.name)
-    found = [one for entry in spec.cache.from_ for one in _entry(entry, spec, status, others)]
+    found = [one for entry in cache.from_ for one in _entry(entry, spec, status, others)]
     unique: dict[tuple[str, str], Import] = {}
     for one in found:
         # A ref that two entries name is asked once, for the first of them.
         unique.setdefault((one.ref, "" if one.ref else one.reason), one)
-    return tuple(unique.values())[:MAX_SOURCES]
+    sources = list(unique.values())[:MAX_SOURCES]
+    if cache.shared is not None:
+        sources.append(Import(from_="shared", ref=cache.shared.repository))
+    own = cache.trust.repositories if cache.trust else None
+    return tuple(_judged(_judged(one, own, "spec.cache.trust"), bound, "the administrator") for one in sources)
+
+
+def _judged(source: Import, trusted: tuple[str, ...] | None, whose: str) -> Import:
+    if trusted is None or source.outcome or not source.ref:
+        return source
+    name = Reference.parse(source.ref).name
+    if matches_any(name, trusted):
+        return source
+    return replace(source, outcome="untrusted", reason=f"{name} is not among the repositories that {whose} trusts")
 
 
 def _entry(entry: CacheEntry, spec: Spec, status: Status, others: tuple[Sibling, ...]) -> list[Import]:
     if entry.previous is not None:
-        return [_previous(spec, status)]
+        return _previous(spec, status)
     if entry.image_build_ref is not None:
         name = entry.image_build_ref.name
         return [_of_build(next((found for found in others if found.name == name), None), name)]
@@ -47,14 +78,15 @@ def _entry(entry: CacheEntry, spec: Spec, status: Status, others: tuple[Sibling,
     return [Import(from_="image", ref=str(reference), digest=str(reference.digest or ""))]
 
 
-def _previous(spec: Spec, status: Status) -> Import:
-    """The last success by digest; where there is none, what the output's tag points to now."""
+def _previous(spec: Spec, status: Status) -> list[Import]:
+    """The last success by digest; then, for where there is none or the registry has lost it, the output's tag."""
+    by_tag = Import(from_="previous", ref=str(spec.image))
     if status.image is not None and _pinned(status.image.ref):
-        return Import(from_="previous", ref=status.image.ref, digest=status.image.digest)
+        return [Import(from_="previous", ref=status.image.ref, digest=status.image.digest), by_tag]
     last = next((found for found in reversed(status.history) if found.outcome == "Succeeded" and found.digest), None)
     if last is not None and _pinned(f"{spec.image.name}@{last.digest}"):
-        return Import(from_="previous", ref=f"{spec.image.name}@{last.digest}", digest=last.digest)
-    return Import(from_="previous", ref=str(spec.image))
+        return [Import(from_="previous", ref=f"{spec.image.name}@{last.digest}", digest=last.digest), by_tag]
+    return [by_tag]
 
 
 def _of_build(build: Sibling | None, name: str) -> Import:

@@ -14,9 +14,8 @@ The status is written before the actions are performed. So an attempt is known b
 everything in the objects, and a pod that is not the current attempt's is a leftover: it is deleted whenever seen.
 """
 
-from dataclasses import dataclass, field
 from dataclasses import replace as changed
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from imagebuild_engine.contract import FAILURES, Reason
@@ -27,8 +26,9 @@ from ..resource import (
     Cache,
     Failure,
     HistoryEntry,
-    Identity,
+    Import,
     InvalidSpec,
+    OnError,
     Spec,
     Status,
     attempt_name,
@@ -36,41 +36,22 @@ from ..resource import (
     capped,
     clip,
     failed,
-    in_progress,
     parse_time,
     phase_of,
     rfc3339,
-    succeeded,
     suspended,
 )
-from . import outcome
-from .attempts import backoff, worth_another
-from .cachefrom import Sibling, resolve
+from . import cachereport
+from .attempts import backoff
+from .cachefrom import resolve
 from .capacity import may_start
 from .decision import Count, CreateAttempt, Decision, DeleteAttempt, Event, Measure
-from .observation import Absent, Finished, Lost, Observation, Running, Terminating, Waiting
-from .policy import Policy
-from .retention import OwnedPod, expired, working
+from .endings import failed_for_good, over, progress, retrying
+from .observation import Absent, Finished, Lost, Running, Terminating, Waiting
+from .retention import expired, working
+from .world import World
 
 _SOON = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """Everything a decision depends on. `observation` is of the current attempt's pod, `pods` are all of ours."""
-
-    identity: Identity
-    spec: Spec | InvalidSpec
-    status: Status
-    observation: Observation
-    now: datetime
-    pods: tuple[OwnedPod, ...] = ()
-    siblings: tuple[Sibling, ...] = ()
-    policy: Policy = field(default_factory=Policy)
-
-    @property
-    def stamp(self) -> str:
-        return rfc3339(self.now)
 
 
 def decide(world: World) -> Decision:
@@ -215,35 +196,35 @@ def _advance(world: World, spec: Spec, status: Status) -> Decision:
     match world.observation:
         case Absent() if current.outcome == "Starting":
             return Decision(
-                status=_progress(world, status, "Starting", "making the builder pod"),
+                status=progress(world, status, "Starting", "making the builder pod"),
                 actions=(CreateAttempt(status.revision, status.attempt),),
                 requeue_after=world.policy.poll,
                 why=f"attempt {status.attempt}: pod is made (again)",
             )
         case Absent():
             lost = Lost(reason=Reason.POD_DELETED, message="the builder pod was deleted before it ended")
-            over = _over(world, spec, status, current, lost)
+            ended = over(world, spec, status, current, lost)
             # Whoever deleted the pod left its ConfigMap.
-            return changed(over, actions=(*over.actions, DeleteAttempt(current.pod_name, "retention")))
+            return changed(ended, actions=(*ended.actions, DeleteAttempt(current.pod_name, "retention")))
         case Waiting() as seen:
             return _waiting(world, spec, status, current, seen)
         case Running(started=started, node=node):
             status = _seen(status, current, node, rfc3339(started) if started else "")
             return Decision(
-                status=_progress(world, status, "Building", "the builder works"),
+                status=progress(world, status, "Building", "the builder works"),
                 requeue_after=world.policy.poll,
                 why=f"attempt {status.attempt}: building",
             )
         case Terminating(node=node):
             return Decision(
-                status=_progress(
+                status=progress(
                     world, _seen(status, current, node, ""), "Building", "the builder pod is being deleted"
                 ),
                 requeue_after=_SOON,
                 why=f"attempt {status.attempt}: pod is being deleted",
             )
         case Finished() | Lost() as end:
-            return _over(world, spec, status, current, end)
+            return over(world, spec, status, current, end)
 
 
 def _after_pause(world: World, spec: Spec, status: Status, last: Attempt) -> Decision:
@@ -254,7 +235,7 @@ def _after_pause(world: World, spec: Spec, status: Status, last: Attempt) -> Dec
         if world.now < due:
             left = (due - world.now).total_seconds()
             return Decision(
-                status=_retrying(world, status, last, due), requeue_after=left, why=f"next attempt in {left:.0f} s"
+                status=retrying(world, status, last, due), requeue_after=left, why=f"next attempt in {left:.0f} s"
             )
     return _start(world, spec, status, status.attempt + 1)
 
@@ -266,24 +247,28 @@ def _start(world: World, spec: Spec, status: Status, number: int) -> Decision:
             f"spec.pod.securityProfile: {profile} is more than the administrator allows ({world.policy.max_profile})"
         )
         reason = Reason.PROFILE_NOT_ALLOWED
-        return _failed(world, status, Failure(category=FAILURES[reason].category.value, reason=reason, message=message))
+        return failed_for_good(
+            world, status, Failure(category=FAILURES[reason].category.value, reason=reason, message=message)
+        )
     if working(world.pods, ""):
         # An old builder could still push, after the new one, to the same tag.
         return Decision(
-            status=_progress(world, status, "Queued", "waiting for the previous builder to end"),
+            status=progress(world, status, "Queued", "waiting for the previous builder to end"),
             requeue_after=_SOON,
             why="waiting for the previous builder to end",
         )
     if not may_start(world.identity, status.start_time, world.siblings, world.policy.limits):
         return Decision(
-            status=_progress(world, status, "Queued", "waiting for room among the builders"),
+            status=progress(world, status, "Queued", "waiting for room among the builders"),
             events=(
                 Event("Normal", "Queued", "as many builders run as the administrator allows", status.revision, number),
             ),
             requeue_after=_SOON,
             why="waiting for room",
         )
-    imports = resolve(world.identity, spec, status, world.siblings)
+    imports = resolve(world.identity, spec, status, world.siblings, world.policy.trusted_repositories)
+    if spec.cache.on_import_error is OnError.FAIL and (unusable := [one for one in imports if one.outcome]):
+        return _without_cache(world, status, unusable)
     name = attempt_name(world.identity.name, status.revision, number)
     status = replace(
         status,
@@ -293,23 +278,39 @@ def _start(world: World, spec: Spec, status: Status, number: int) -> Decision:
         cache=Cache(imports=imports),
         failure=None,
     )
-    asked = sum(1 for one in imports if one.ref)
     return Decision(
-        status=_progress(world, status, "Starting", "making the builder pod"),
+        status=progress(world, status, "Starting", "making the builder pod"),
         actions=(CreateAttempt(status.revision, number),),
         events=(
             Event("Normal", "BuildStarted", f"attempt {number} in pod {name}", status.revision, number),
-            Event("Normal", "CacheResolved", f"cache sources to ask: {asked}", status.revision, number),
+            cachereport.resolved(spec, imports, status.revision, number),
         ),
         requeue_after=world.policy.poll,
         why=f"attempt {number} starts",
     )
 
 
+def _without_cache(world: World, status: Status, unusable: list[Import]) -> Decision:
+    """The build must not start without these sources: one that may not be believed is final, one to come is awaited."""
+    untrusted = next((one for one in unusable if one.outcome == "untrusted"), None)
+    if untrusted is not None:
+        reason = Reason.CACHE_SOURCE_UNTRUSTED
+        message = f"spec.cache.onImportError is Fail, and {untrusted.reason}"
+        return failed_for_good(
+            world, status, Failure(category=FAILURES[reason].category.value, reason=reason, message=message)
+        )
+    message = f"waiting for a cache source, as spec.cache.onImportError says: {unusable[0].reason}"
+    return Decision(
+        status=progress(world, status, "Queued", clip(message, 400)),
+        requeue_after=min(world.policy.poll, 10.0),
+        why=message,
+    )
+
+
 def _waiting(world: World, spec: Spec, status: Status, current: Attempt, seen: Waiting) -> Decision:
     since = seen.since or parse_time(current.start_time) or world.now
     if seen.reason is not None and (world.now - since).total_seconds() > world.policy.start_limit:
-        return _over(world, spec, status, current, Lost(reason=seen.reason, message=seen.message, node=seen.node))
+        return over(world, spec, status, current, Lost(reason=seen.reason, message=seen.message, node=seen.node))
     events: tuple[Event, ...] = ()
     if seen.reason in {Reason.SECRET_MISSING, Reason.POD_UNSCHEDULABLE}:
         events = (Event("Warning", seen.reason.value, seen.message, status.revision, status.attempt),)
@@ -319,7 +320,7 @@ def _waiting(world: World, spec: Spec, status: Status, current: Attempt, seen: W
         kind = "kubernetes.io/dockerconfigjson"
         message = f"{message}: the pod does not start; is there a Secret {secret.name} of type {kind}?"
     return Decision(
-        status=_progress(world, _seen(status, current, seen.node, ""), "Starting", message),
+        status=progress(world, _seen(status, current, seen.node, ""), "Starting", message),
         events=events,
         requeue_after=min(world.policy.poll, 15.0),
         why=f"attempt {status.attempt}: {message}",
@@ -330,91 +331,3 @@ def _seen(status: Status, current: Attempt, node: str, started: str) -> Status:
     """The pod exists: from now on, its absence means that somebody deleted it."""
     seen = replace(current, outcome="Running", node=node or current.node, start_time=started or current.start_time)
     return replace(status, attempts=(*status.attempts[:-1], seen))
-
-
-def _over(world: World, spec: Spec, status: Status, current: Attempt, seen: Finished | Lost) -> Decision:
-    completed = rfc3339(seen.completed) if seen.completed else world.stamp
-    status = replace(
-        status, attempts=(*status.attempts[:-1], outcome.attempt_over(current, seen, world.stamp, completed=completed))
-    )
-    if isinstance(seen, Finished):
-        status = outcome.with_result(status, spec, seen)
-    measures = outcome.measures_of_attempt(seen, status)
-    reason = outcome.reason_of(seen)
-    if reason is None:
-        return _succeeded(world, status, completed, measures)
-    failure = outcome.failure_of(seen)
-    status = replace(status, failure=failure)
-    if not worth_another(status, reason, world.policy):
-        return _failed(world, status, failure, completed, measures)
-    last = status.attempts[-1]
-    pause = backoff(world.identity, status.attempts, world.policy)
-    due = (parse_time(completed) or world.now) + timedelta(seconds=pause)
-    told = "PodEvicted" if reason is Reason.POD_EVICTED else "RetryScheduled"
-    message = clip(f"{reason}: {failure.message}; next attempt at {rfc3339(due)}", 400)
-    return Decision(
-        status=_retrying(world, status, last, due),
-        events=(Event("Warning", told, message, status.revision, status.attempt),),
-        measures=(*measures, Count("retries_total", (("reason", reason.value),))),
-        requeue_after=max(1.0, (due - world.now).total_seconds()),
-        why=f"attempt {status.attempt} failed: {reason}; another follows",
-    )
-
-
-def _succeeded(world: World, status: Status, completed: str, measures: tuple[Measure, ...]) -> Decision:
-    image, cache = status.image, status.cache
-    assert image is not None  # a success has an image
-    reason, result = ("ImagePushed", "succeeded") if image.pushed else ("UpToDate", "up_to_date")
-    status = outcome.ended(status, completed, "Succeeded", reason, image.digest)
-    message = f"{image.ref}; {cache.hits if cache else 0} of {cache.steps_total if cache else 0} steps from cache"
-    conditions = succeeded(
-        status.conditions, reason=reason, message=message, generation=world.identity.generation, now=world.stamp
-    )
-    events = [Event("Normal", reason, message, status.revision, status.attempt)]
-    if cache and cache.first_miss:
-        miss = cache.first_miss
-        text = clip(f"line {miss.line}: {miss.instruction}: {miss.reason} {miss.detail}", 300).strip()
-        events.append(Event("Normal", "CacheMissed", text, status.revision, status.attempt))
-    return Decision(
-        status=replace(status, conditions=conditions),
-        events=tuple(events),
-        measures=(*measures, *outcome.measures_of_build(status, result)),
-        why=f"attempt {status.attempt} succeeded: {image.digest}",
-    )
-
-
-def _failed(
-    world: World, status: Status, failure: Failure, completed: str = "", measures: tuple[Measure, ...] = ()
-) -> Decision:
-    status = outcome.ended(replace(status, failure=failure), completed or world.stamp, "Failed", failure.reason)
-    conditions = failed(
-        status.conditions,
-        ready="BuildFailed",
-        reason=failure.reason,
-        message=clip(failure.message, 500),
-        generation=world.identity.generation,
-        now=world.stamp,
-    )
-    told = "TimedOut" if failure.reason == Reason.TIMED_OUT else "BuildFailed"
-    message = clip(f"{failure.reason}: {failure.message}", 400)
-    return Decision(
-        status=replace(status, conditions=conditions),
-        events=(Event("Warning", told, message, status.revision, status.attempt),),
-        measures=(*measures, *outcome.measures_of_build(status, "failed")),
-        why=f"revision {status.revision} failed: {failure.reason}",
-    )
-
-
-def _retrying(world: World, status: Status, last: Attempt, due: datetime) -> Status:
-    return _progress(
-        world, status, "Retrying", f"attempt {last.number} failed ({last.reason}); the next starts at {rfc3339(due)}"
-    )
-
-
-def _progress(
-    world: World, status: Status, reason: Literal["Queued", "Starting", "Building", "Retrying"], message: str
-) -> Status:
-    conditions = in_progress(
-        status.conditions, reason=reason, message=message, generation=world.identity.generation, now=world.stamp
-    )
-    return replace(status, conditions=conditions)

@@ -4,8 +4,6 @@ from datetime import datetime
 
 from imagebuild_engine.contract import (
     FAILURES,
-    BuildResult,
-    CacheSourceResult,
     FailureResult,
     Reason,
 )
@@ -15,19 +13,17 @@ from ..resource import (
     Attempt,
     Cache,
     Failure,
-    FirstMiss,
     HistoryEntry,
     Image,
-    Import,
     PlatformDigest,
     SourceStatus,
     Spec,
     Status,
     Timings,
-    clip,
     parse_time,
 )
 from ..resource.duration import short_duration
+from . import cachereport
 from .decision import Count, Measure, Observe
 from .observation import Finished, Lost
 
@@ -67,7 +63,7 @@ def failure_of(seen: Finished | Lost) -> Failure:
         message=found.message,
         stage=found.stage,
         step=found.step,
-        line=max(0, found.line),
+        line=cachereport.bounded(found.line),
         excerpt=found.excerpt,
         log_tail=found.log_tail,
     )
@@ -79,7 +75,7 @@ def with_result(status: Status, spec: Spec, seen: Finished) -> Status:
     old = status.cache or Cache()
     status = replace(
         status,
-        cache=_cache(old.imports, result),
+        cache=cachereport.cache_of(old.imports, result),
         timings=_timings(status, seen),
         source=SourceStatus(revision=result.source_revision) if result.source_revision else None,
         builder_version=result.builder_version,
@@ -96,7 +92,7 @@ def with_result(status: Status, spec: Spec, seen: Finished) -> Status:
             digest=made.digest,
             short_digest=f"{made.digest.partition(':')[0]}:{short}",
             media_type=made.media_type,
-            size_bytes=_count(made.size),
+            size_bytes=cachereport.bounded(made.size),
             platforms=(PlatformDigest(platform=made.platform, digest=made.digest),),
             pushed=made.pushed,
         ),
@@ -128,34 +124,10 @@ def ended(status: Status, completed: str, outcome: str, reason: str, digest: str
 
 def measures_of_attempt(seen: Finished | Lost, status: Status) -> tuple[Measure, ...]:
     """Counted for every attempt, once its end is in the status."""
-    outcome = "failed" if reason_of(seen) else "succeeded"
-    measures: list[Measure] = [Count("attempts_total", (("outcome", outcome),))]
+    ended = Count("attempts_total", (("outcome", "failed" if reason_of(seen) else "succeeded"),))
     if isinstance(seen, Lost):
-        return tuple(measures)
-    result = seen.result
-    cache = result.cache
-    for name, amount in (("hit", cache.hits), ("miss", cache.misses), ("uncacheable", cache.uncacheable)):
-        measures.append(Count("cache_steps_total", (("outcome", name),), _count(amount)))
-    # The termination message may hold only the first few misses; those are what can be told apart by reason.
-    measures.extend(
-        Count("cache_misses_total", (("reason", step.reason or "Other"),))
-        for step in result.steps
-        if step.outcome == "miss"
-    )
-    measures.extend(
-        Count("cache_imports_total", (("outcome", source.outcome), ("kind", source.from_)))
-        for source in (status.cache or Cache()).imports
-        if source.outcome
-    )
-    measures.extend(
-        Observe("cache_import_duration_seconds", _seconds(source.seconds))
-        for source in cache.sources
-        if source.seconds > 0
-    )
-    moved = (("reused", result.bytes.reused), ("pulled", result.bytes.pulled), ("pushed", result.bytes.pushed))
-    for direction, size in moved:
-        measures.append(Count("cache_bytes_total", (("direction", direction),), _count(size)))
-    return tuple(measures)
+        return (ended,)
+    return (ended, *cachereport.measures_of(seen.result, status.cache.imports if status.cache else ()))
 
 
 def measures_of_build(status: Status, result: str) -> tuple[Measure, ...]:
@@ -174,51 +146,6 @@ def measures_of_build(status: Status, result: str) -> tuple[Measure, ...]:
     return tuple(measures)
 
 
-def _cache(chosen: tuple[Import, ...], result: BuildResult) -> Cache:
-    cache = result.cache
-    total, hits = _count(cache.total), _count(cache.hits)
-    miss = next((step for step in result.steps if step.outcome == "miss"), None)
-    return Cache(
-        summary=f"{hits}/{total}",
-        steps_total=total,
-        hits=hits,
-        misses=_count(cache.misses),
-        uncacheable=_count(cache.uncacheable),
-        hit_ratio_percent=min(100, hits * 100 // total) if total else 0,
-        bytes_reused=_count(result.bytes.reused),
-        bytes_pulled=_count(result.bytes.pulled),
-        imports=_imports(chosen, cache.sources),
-        first_miss=FirstMiss(
-            stage=miss.stage,
-            instruction=clip(miss.instruction, 120),
-            line=max(0, miss.line),
-            reason=miss.reason or "",
-            detail=", ".join(miss.detail[:5]),
-        )
-        if miss
-        else None,
-    )
-
-
-def _imports(chosen: tuple[Import, ...], answers: tuple[CacheSourceResult, ...]) -> tuple[Import, ...]:
-    """What was chosen, with the builder's answer by ref; order and kind stay those of the choice."""
-    by_ref = {answer.ref: answer for answer in answers}
-    merged = []
-    for one in chosen:
-        answer = by_ref.get(one.ref) if one.ref else None
-        if answer is not None:
-            one = replace(
-                one,
-                digest=answer.digest or one.digest,
-                outcome=answer.outcome,
-                reason=answer.reason,
-                matched_steps=_count(answer.matched),
-                duration_ms=round(_seconds(answer.seconds) * 1000),
-            )
-        merged.append(one)
-    return tuple(merged)
-
-
 def _timings(status: Status, seen: Finished) -> Timings:
     spent = seen.result.seconds
     return Timings(
@@ -234,11 +161,6 @@ def _timings(status: Status, seen: Finished) -> Timings:
 def _between(start: datetime | None, end: datetime | None) -> float:
     """Never negative: clocks differ between nodes."""
     return round(max(0.0, (end - start).total_seconds()), 3) if start and end else 0.0
-
-
-def _count(number: int) -> int:
-    """A builder's number, kept to what a counter and an int64 can take."""
-    return max(0, min(number, 2**53))
 
 
 def _seconds(number: float) -> float:

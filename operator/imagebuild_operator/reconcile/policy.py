@@ -22,5 +22,7 @@ class Policy:
     """How long a pod may wait for a node, its image or a Secret."""
     keep_succeeded: float = 600.0
     keep_failed: float = 86400.0
+    trusted_repositories: tuple[str, ...] | None = None
+    """Patterns of repositories that a build may take cached steps from; None is all that it names."""
     poll: float = 60.0
     """How soon to look again where news should come by itself."""

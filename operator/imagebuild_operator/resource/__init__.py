@@ -1,7 +1,9 @@
 """The ImageBuild resource as values: names, spec, build hash, conditions, status. Pure."""
 
 from .build_hash import build_hash
-from .conditions import Condition, Conditions, Phase, failed, in_progress, phase_of, succeeded, suspended
+from .cache_spec import CacheEntry, CacheMode, OnError, SharedMode, is_pattern
+from .conditions import Condition, Conditions, Fact, Phase, failed, in_progress, phase_of, succeeded, suspended
+from .fields import InvalidSpec
 from .names import (
     ANNOTATION_BUILD_HASH,
     GROUP,
@@ -13,11 +15,12 @@ from .names import (
     attempt_labels,
     attempt_name,
 )
-from .spec import CacheEntry, InvalidSpec, Profile, Spec, parse_spec
+from .spec import Profile, Spec, parse_spec
 from .status import (
     STATUS_LIMIT,
     Attempt,
     Cache,
+    Export,
     Failure,
     FirstMiss,
     HistoryEntry,
@@ -47,8 +50,11 @@ __all__ = [
     "Attempt",
     "Cache",
     "CacheEntry",
+    "CacheMode",
     "Condition",
     "Conditions",
+    "Export",
+    "Fact",
     "Failure",
     "FirstMiss",
     "HistoryEntry",
@@ -57,9 +63,11 @@ __all__ = [
     "Import",
     "InvalidSpec",
     "Miss",
+    "OnError",
     "Phase",
     "PlatformDigest",
     "Profile",
+    "SharedMode",
     "SourceStatus",
     "Spec",
     "Status",
@@ -73,6 +81,7 @@ __all__ = [
     "encode_status",
     "failed",
     "in_progress",
+    "is_pattern",
     "parse_spec",
     "parse_time",
     "phase_of",

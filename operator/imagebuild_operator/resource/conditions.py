@@ -1,7 +1,8 @@
 """Conditions by the rules of kstatus, and the phase that follows from them.
 
 `Reconciling=True` means in progress, `Stalled=True` means failed, both are absent when they do not hold. `Ready=False`
-alone means neither. A condition's `lastTransitionTime` moves only when its status does.
+alone means neither. A condition's `lastTransitionTime` moves only when its status does. What is known only of a build
+that has ended (`CacheImported`, `CacheExported`) is absent while one goes on.
 """
 
 from enum import StrEnum
@@ -22,6 +23,8 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 Conditions = tuple[Condition, ...]
+Fact = tuple[str, Truth, str, str]
+"""A condition before it has times: type, status, reason, message."""
 
 
 class Phase(StrEnum):
@@ -60,15 +63,21 @@ def in_progress(
     )
 
 
-def succeeded(old: Conditions, *, reason: str, message: str, generation: int, now: str) -> Conditions:
-    wanted: tuple[tuple[str, Truth, str, str], ...] = (
+def succeeded(
+    old: Conditions, *, reason: str, message: str, generation: int, now: str, facts: tuple[Fact, ...] = ()
+) -> Conditions:
+    """`facts` are conditions beside the ones that say how it ended."""
+    wanted: tuple[Fact, ...] = (
         ("Ready", "True", reason, message),
         ("Succeeded", "True", reason, message),
+        *facts,
     )
     return _moved(old, wanted, generation, now)
 
 
-def failed(old: Conditions, *, ready: str, reason: str, message: str, generation: int, now: str) -> Conditions:
+def failed(
+    old: Conditions, *, ready: str, reason: str, message: str, generation: int, now: str, facts: tuple[Fact, ...] = ()
+) -> Conditions:
     """`ready` is the reason of Ready (`BuildFailed`, `InvalidSpec`), `reason` the failure's own."""
     return _moved(
         old,
@@ -76,6 +85,7 @@ def failed(old: Conditions, *, ready: str, reason: str, message: str, generation
             ("Ready", "False", ready, message),
             ("Stalled", "True", reason, message),
             ("Succeeded", "False", reason, message),
+            *facts,
         ),
         generation,
         now,
@@ -84,7 +94,7 @@ def failed(old: Conditions, *, ready: str, reason: str, message: str, generation
 
 def suspended(old: Conditions, *, generation: int, now: str) -> Conditions:
     message = "spec.suspend is true: no builder is started"
-    wanted: tuple[tuple[str, Truth, str, str], ...] = (
+    wanted: tuple[Fact, ...] = (
         ("Ready", "False", "Suspended", message),
         ("Succeeded", "Unknown", "Suspended", message),
     )
@@ -108,7 +118,7 @@ def phase_of(conditions: Conditions) -> Phase:
             return Phase.PENDING
 
 
-def _moved(old: Conditions, wanted: tuple[tuple[str, Truth, str, str], ...], generation: int, now: str) -> Conditions:
+def _moved(old: Conditions, wanted: tuple[Fact, ...], generation: int, now: str) -> Conditions:
     moved = []
     for kind, status, reason, message in wanted:
         before = find(old, kind)

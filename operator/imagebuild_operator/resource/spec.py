@@ -8,9 +8,11 @@ import re
 from enum import StrEnum
 
 import msgspec
-from imagebuild_engine.contract import InvalidReference, Reference
+from imagebuild_engine.contract import Reference
 
+from .cache_spec import Cache, check_cache
 from .duration import parse_duration
+from .fields import NAME, STAGE, InvalidSpec, Named, Part, require, require_duration, require_reference
 
 NOT_YET = frozenset(
     {
@@ -24,17 +26,7 @@ NOT_YET = frozenset(
         "annotations",
         "timestamp",
         "skipIfUnchanged",
-        "attached",
-        "registry",
-        "shared",
-        "onImportError",
-        "onExportError",
-        "importTimeout",
-        "maxAge",
-        "disabled",
-        "noCacheStages",
         "exportOnFailure",
-        "trust",
         "secrets",
         "ssh",
         "registries",
@@ -63,24 +55,13 @@ NOT_YET = frozenset(
 )
 """Names that the API document knows and this version does not."""
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,255}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _REVISION = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_./@{}~^+-]{0,255}")
 _GIT_URL = re.compile(r"(https?|ssh|git)://[^\s/?#]+/\S*|[A-Za-z0-9_.-]+@[A-Za-z0-9.-]+:(?!//)\S+")
 _PASSWORD = re.compile(r"[a-z]+://[^/@]*:[^/@]*@|https?://[^/@]*@")
 _UNKNOWN = re.compile(r"Object contains unknown field `([^`]*)`(?: - at `\$([^`]*)`)?")
 _AT = re.compile(r"(.*?)(?: - at `(?:key in )?\$([^`]*)`)?", re.DOTALL)
-
-
-class InvalidSpec(ValueError):
-    """The spec cannot be built as it stands. `path` is the field's path, `problem` what is wrong with it."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        self.path = path
-        self.problem = problem
-        super().__init__(f"{path}: {problem}")
 
 
 class NotSupported(InvalidSpec):
@@ -106,88 +87,51 @@ class Profile(StrEnum):
         return list(Profile).index(self)
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    pass
-
-
-class Named(_Part, frozen=True):
-    """A reference to an object of the same namespace."""
-
-    name: str
-
-
-class Git(_Part, frozen=True):
+class Git(Part, frozen=True):
     url: str
     revision: str = "HEAD"
     depth: int = 1
 
 
-class Source(_Part, frozen=True):
+class Source(Part, frozen=True):
     git: Git | None = None
     config_map: Named | None = None
     context_dir: str = "."
 
 
-class Dockerfile(_Part, frozen=True):
+class Dockerfile(Part, frozen=True):
     path: str | None = None
     inline: str | None = None
 
 
-class BuildArg(_Part, frozen=True):
+class BuildArg(Part, frozen=True):
     name: str
     value: str = ""
 
 
-class Output(_Part, frozen=True):
+class Output(Part, frozen=True):
     image: str
     additional_tags: tuple[str, ...] = ()
     push_secret_ref: Named | None = None
     insecure: bool = False
 
 
-class Nothing(_Part, frozen=True):
-    """`previous: {}`"""
+class Resources(Part, frozen=True):
+    requests: dict[str, str | int | float] = msgspec.field(default_factory=dict)
+    limits: dict[str, str | int | float] = msgspec.field(default_factory=dict)
 
 
-class Selector(_Part, frozen=True):
-    match_labels: dict[str, str]
-    limit: int = 1
-
-
-class CacheEntry(_Part, frozen=True):
-    """One source of `cache.from`: exactly one member is set."""
-
-    previous: Nothing | None = None
-    image_build_ref: Named | None = None
-    image: str | None = None
-    selector: Selector | None = None
-
-
-class CacheTo(_Part, frozen=True):
-    inline: bool = True
-
-
-class Cache(_Part, frozen=True):
-    from_: tuple[CacheEntry, ...] = msgspec.field(default=(CacheEntry(previous=Nothing()),), name="from")
-    to: CacheTo = CacheTo()
-
-
-class Resources(_Part, frozen=True):
-    requests: dict[str, str | int | float] = {}
-    limits: dict[str, str | int | float] = {}
-
-
-class Pod(_Part, frozen=True):
+class Pod(Part, frozen=True):
     resources: Resources = Resources()
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
     security_profile: Profile | None = None
 
 
-class Rebuild(_Part, frozen=True):
+class Rebuild(Part, frozen=True):
     token: str = ""
 
 
-class Spec(_Part, frozen=True):
+class Spec(Part, frozen=True):
     """What the user asked for."""
 
     source: Source
@@ -235,102 +179,66 @@ def _translated(text: str) -> InvalidSpec:
     return InvalidSpec(f"spec{found[2] or ''}", found[1])
 
 
-def _require(holds: object, path: str, problem: str) -> None:
-    if not holds:
-        raise InvalidSpec(path, problem)
-
-
 def _check(spec: Spec) -> None:
     _check_source(spec.source)
     dockerfile = spec.dockerfile
-    _require(
+    require(
         dockerfile.path is None or dockerfile.inline is None, "spec.dockerfile", "path and inline exclude each other"
     )
     if dockerfile.path is not None:
         _check_inside("spec.dockerfile.path", dockerfile.path)
     inline = dockerfile.inline or ""
-    _require(len(inline.encode("utf-8", "replace")) <= 65536, "spec.dockerfile.inline", "longer than 64 KiB")
-    _require(not spec.target or _TARGET.fullmatch(spec.target), "spec.target", "not the name of a stage")
+    require(len(inline.encode("utf-8", "replace")) <= 65536, "spec.dockerfile.inline", "longer than 64 KiB")
+    require(not spec.target or STAGE.fullmatch(spec.target), "spec.target", "not the name of a stage")
     _check_arguments(spec.build_args)
     _check_output(spec.output)
-    _require(len(spec.cache.from_) <= 16, "spec.cache.from", "more than 16 entries")
-    for index, entry in enumerate(spec.cache.from_):
-        _check_cache_entry(f"spec.cache.from[{index}]", entry)
-    try:
-        seconds = spec.timeout_seconds
-    except ValueError as error:
-        raise InvalidSpec("spec.timeout", str(error)) from None
-    _require(10 <= seconds <= 86400, "spec.timeout", "must be between 10s and 24h")
+    check_cache("spec.cache", spec.cache)
+    require_duration("spec.timeout", spec.timeout, 10, 86400, "must be between 10s and 24h")
 
 
 def _check_source(source: Source) -> None:
-    _require(
+    require(
         (source.git is None) != (source.config_map is None), "spec.source", "exactly one of git, configMap is needed"
     )
     _check_inside("spec.source.contextDir", source.context_dir)
     if source.config_map is not None:
-        _require(_NAME.fullmatch(source.config_map.name), "spec.source.configMap.name", "not the name of a ConfigMap")
+        require(NAME.fullmatch(source.config_map.name), "spec.source.configMap.name", "not the name of a ConfigMap")
     if source.git is not None:
         git = source.git
         # A password in a URL would be readable by everybody who may read ImageBuilds.
-        _require(not _PASSWORD.match(git.url), "spec.source.git.url", "must not hold credentials")
-        _require(
+        require(not _PASSWORD.match(git.url), "spec.source.git.url", "must not hold credentials")
+        require(
             len(git.url) <= 2048 and _GIT_URL.fullmatch(git.url), "spec.source.git.url", "not an https, ssh or git URL"
         )
-        _require(
+        require(
             _REVISION.fullmatch(git.revision) and ".." not in git.revision,
             "spec.source.git.revision",
             "not the name of a branch, tag or commit",
         )
-        _require(0 <= git.depth <= 1_000_000, "spec.source.git.depth", "must not be negative")
+        require(0 <= git.depth <= 1_000_000, "spec.source.git.depth", "must not be negative")
 
 
 def _check_inside(path: str, text: str) -> None:
-    _require(text and "\0" not in text and len(text) <= 1024, path, "must be a relative path")
-    _require(not text.startswith("/") and ".." not in text.split("/"), path, "must stay inside the source")
+    require(text and "\0" not in text and len(text) <= 1024, path, "must be a relative path")
+    require(not text.startswith("/") and ".." not in text.split("/"), path, "must stay inside the source")
 
 
 def _check_arguments(arguments: tuple[BuildArg, ...]) -> None:
     seen: set[str] = set()
     for index, argument in enumerate(arguments):
         path = f"spec.buildArgs[{index}].name"
-        _require(_ARGUMENT.fullmatch(argument.name), path, "not the name of an argument")
-        _require(argument.name not in seen, path, f"{argument.name} is given twice")
+        require(_ARGUMENT.fullmatch(argument.name), path, "not the name of an argument")
+        require(argument.name not in seen, path, f"{argument.name} is given twice")
         seen.add(argument.name)
 
 
 def _check_output(output: Output) -> None:
-    reference = _reference("spec.output.image", output.image)
-    _require(reference.digest is None, "spec.output.image", "must not have a digest, which the build makes")
-    _require(len(output.additional_tags) <= 32, "spec.output.additionalTags", "more than 32 entries")
+    reference = require_reference("spec.output.image", output.image)
+    require(reference.digest is None, "spec.output.image", "must not have a digest, which the build makes")
+    require(len(output.additional_tags) <= 32, "spec.output.additionalTags", "more than 32 entries")
     for index, tag in enumerate(output.additional_tags):
-        _require(_TAG.fullmatch(tag), f"spec.output.additionalTags[{index}]", "not a tag")
+        require(_TAG.fullmatch(tag), f"spec.output.additionalTags[{index}]", "not a tag")
     if output.push_secret_ref is not None:
-        _require(
-            _NAME.fullmatch(output.push_secret_ref.name), "spec.output.pushSecretRef.name", "not the name of a Secret"
+        require(
+            NAME.fullmatch(output.push_secret_ref.name), "spec.output.pushSecretRef.name", "not the name of a Secret"
         )
-
-
-def _check_cache_entry(path: str, entry: CacheEntry) -> None:
-    members = (entry.previous, entry.image_build_ref, entry.image, entry.selector)
-    _require(
-        sum(member is not None for member in members) == 1,
-        path,
-        "exactly one of previous, imageBuildRef, image, selector is needed",
-    )
-    if entry.image is not None:
-        _reference(f"{path}.image", entry.image)
-    if entry.image_build_ref is not None:
-        _require(
-            _NAME.fullmatch(entry.image_build_ref.name), f"{path}.imageBuildRef.name", "not the name of an ImageBuild"
-        )
-    if entry.selector is not None:
-        _require(1 <= entry.selector.limit <= 16, f"{path}.selector.limit", "must be between 1 and 16")
-        _require(entry.selector.match_labels, f"{path}.selector.matchLabels", "must not be empty")
-
-
-def _reference(path: str, text: str) -> Reference:
-    try:
-        return Reference.parse(text)
-    except InvalidReference as error:
-        raise InvalidSpec(path, str(error)) from None

@@ -53,20 +53,31 @@ class Import(_Part, frozen=True):
 
 
 class FirstMiss(_Part, frozen=True):
+    """`step` is the number among the steps, from 1; `compared_with` (REF@DIGEST) is what the detail speaks of."""
+
     stage: str = ""
+    step: int = 0
     instruction: str = ""
     line: int = 0
     reason: str = ""
     detail: str = ""
+    compared_with: str = ""
 
 
 class Miss(_Part, frozen=True):
-    step: str
+    step: int = 0
+    reason: str = ""
+
+
+class Export(_Part, frozen=True):
+    """Of all caches that were to be written, the worst outcome."""
+
+    outcome: str
     reason: str = ""
 
 
 class Cache(_Part, frozen=True):
-    """`summary` is `hits/total`, for the printer column."""
+    """`summary` is `hits/total`, for the printer column. `missed_steps` are the first of the `misses`."""
 
     summary: str = ""
     steps_total: int = 0
@@ -78,6 +89,8 @@ class Cache(_Part, frozen=True):
     bytes_pulled: int = 0
     imports: tuple[Import, ...] = ()
     first_miss: FirstMiss | None = None
+    missed_steps: tuple[Miss, ...] = ()
+    export: Export | None = None
 
 
 class Timings(_Part, frozen=True):
@@ -233,11 +246,13 @@ def _bounded(status: Status) -> Status:
 
 
 def _bounded_cache(cache: Cache) -> Cache:
-    miss = cache.first_miss
+    miss, export = cache.first_miss, cache.export
     return replace(
         cache,
+        summary=clip(cache.summary, 40),
         imports=tuple(
-            replace(found, ref=clip(found.ref, 400), reason=clip(found.reason, 120)) for found in cache.imports[:24]
+            replace(found, ref=clip(found.ref, 400), digest=clip(found.digest, 140), reason=clip(found.reason, 120))
+            for found in cache.imports[:24]
         ),
         first_miss=replace(
             miss,
@@ -245,9 +260,12 @@ def _bounded_cache(cache: Cache) -> Cache:
             instruction=clip(miss.instruction, 120),
             reason=clip(miss.reason, 60),
             detail=clip(miss.detail, 300),
+            compared_with=clip(miss.compared_with, 400),
         )
         if miss
         else None,
+        missed_steps=tuple(replace(found, reason=clip(found.reason, 60)) for found in cache.missed_steps[:20]),
+        export=replace(export, outcome=clip(export.outcome, 20), reason=clip(export.reason, 200)) if export else None,
     )
 
 
@@ -271,10 +289,12 @@ def _failure_with(status: Status, change: Callable[[Failure], Failure]) -> Statu
     return replace(status, failure=change(status.failure)) if status.failure else status
 
 
+def _cache_with(status: Status, change: Callable[[Cache], Cache]) -> Status:
+    return replace(status, cache=change(status.cache)) if status.cache else status
+
+
 def _imports_with(status: Status, change: Callable[[tuple[Import, ...]], tuple[Import, ...]]) -> Status:
-    return (
-        replace(status, cache=replace(status.cache, imports=change(status.cache.imports))) if status.cache else status
-    )
+    return _cache_with(status, lambda cache: replace(cache, imports=change(cache.imports)))
 
 
 _CUTS: tuple[Callable[[Status], Status], ...] = (
@@ -290,8 +310,9 @@ _CUTS: tuple[Callable[[Status], Status], ...] = (
     lambda status: _failure_with(
         status, lambda found: replace(found, log_tail="", excerpt="", step="", message=clip(found.message, 256))
     ),
+    lambda status: _cache_with(status, lambda found: replace(found, missed_steps=found.missed_steps[:5])),
     lambda status: _imports_with(status, lambda found: found[:4]),
-    lambda status: replace(status, cache=replace(status.cache, first_miss=None) if status.cache else None),
+    lambda status: _cache_with(status, lambda found: replace(found, first_miss=None, missed_steps=(), export=None)),
 )
 
 

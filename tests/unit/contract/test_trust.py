@@ -7,13 +7,13 @@ from imagebuild_engine.contract import matches_any
 @pytest.mark.parametrize(
     ("pattern", "inside", "outside"),
     [
-        ("registry.example/shop/web", ["registry.example/shop/web"], ["registry.example/shop/webx", "shop/web"]),
-        ("registry.example/shop/*", ["registry.example/shop/web"], ["registry.example/shop", "registry.example/shop/a/b"]),
-        ("registry.example/**", ["registry.example/a", "registry.example/a/b/c"], ["registry.example:5000/a", "evil/a"]),
-        ("registry.example/*/web-*", ["registry.example/a/web-1"], ["registry.example/a/b/web-1", "registry.example/a/web"]),
+        ("reg.example/shop/web", ["reg.example/shop/web"], ["reg.example/shop/webx", "shop/web"]),
+        ("reg.example/shop/*", ["reg.example/shop/web"], ["reg.example/shop", "reg.example/shop/a/b"]),
+        ("reg.example/**", ["reg.example/a", "reg.example/a/b/c"], ["reg.example:5000/a", "evil/a"]),
+        ("reg.example/*/web-*", ["reg.example/a/web-1"], ["reg.example/a/b/web-1", "reg.example/a/web"]),
         ("**/cache", ["a/cache", "a/b/cache"], ["cache", "a/cache2"]),
         ("**", ["a/b", "a"], []),
-        ("registry.example/a.b", ["registry.example/a.b"], ["registry.example/aXb"]),
+        ("reg.example/a.b", ["reg.example/a.b"], ["reg.example/aXb"]),
         ("", [], ["a"]),
     ],
 )  # fmt: skip

@@ -16,6 +16,8 @@ from imagebuild_operator.resource import Phase
         Count("cache_steps_total", (("outcome", "web"),)),
         Count("cache_misses_total", (("reason", "web"),)),
         Count("cache_imports_total", (("outcome", "web"), ("kind", "web"))),
+        Count("cache_exports_total", (("outcome", "web"),)),
+        Count("cache_fallbacks_total", (("reason", "web"),)),
         Count("cache_bytes_total", (("direction", "web"),)),
         Count("gc_deleted_total", (("kind", "web"), ("why", "web"))),
         Count("reconcile_errors_total", (("handler", "imagebuild"), ("error_class", "web"))),

@@ -128,7 +128,7 @@ def test_request_survives_the_wire_and_asks_only_sources_that_were_found() -> No
         output={"image": "localhost:5000/a:1", "additionalTags": ["2"], "insecure": True},
         buildArgs=[{"name": "A", "value": "1"}],
         dockerfile={"inline": "FROM scratch\n"},
-        cache={"to": {"inline": False}},
+        cache={"to": {"inline": False, "attached": False}},
     )
     request = build_request(parse_spec(value), Status(cache=Cache(imports=imports)))
     assert decode_request(encode_request(request)) == request
@@ -137,5 +137,60 @@ def test_request_survives_the_wire_and_asks_only_sources_that_were_found() -> No
     assert request.insecure_registries == ("localhost:5000",)
     assert request.timeout_seconds == 1800
     assert not request.inline_cache
+    assert (request.cache_to, request.no_cache, request.cache_trust, request.fail_on_import_error) == (
+        (),
+        False,
+        None,
+        False,
+    )
     data = request_config_map(ME, 1, 1, request)["data"]["request.json"]
     assert decode_request(data.encode()) == request
+
+
+def test_the_cache_of_a_spec_is_that_of_the_request() -> None:
+    value = spec_of(
+        cache={
+            "to": {"registry": {"ref": "registry.example/shop/cache"}},
+            "shared": {"ref": "registry.example/team/steps"},
+            "onImportError": "Fail",
+            "onExportError": "Fail",
+            "importTimeout": "1m30s",
+            "maxAge": "168h",
+            "noCacheStages": ["test"],
+            "trust": {"repositories": ["registry.example/**"]},
+        }
+    )
+    imports = (
+        Import(from_="image", ref="docker.io/library/a:1", outcome="untrusted"),
+        Import(from_="shared", ref="registry.example/team/steps"),
+    )
+    request = build_request(parse_spec(value), Status(cache=Cache(imports=imports)))
+    assert decode_request(encode_request(request)) == request
+    assert [(one.kind, one.type, one.ref) for one in request.cache_from] == [
+        ("shared", "steps", "registry.example/team/steps")
+    ]
+    assert [(one.type, one.ref, one.mode, one.ignore_error) for one in request.cache_to] == [
+        ("attached", "", "max", False),
+        ("registry", "registry.example/shop/cache:latest", "max", False),
+        ("steps", "registry.example/team/steps", "max", False),
+    ]
+    assert (request.cache_import_timeout_seconds, request.cache_max_age_seconds) == (90.0, 604800.0)
+    assert (request.no_cache_stages, request.cache_trust) == (("test",), ("registry.example/**",))
+    assert request.fail_on_import_error
+
+
+@pytest.mark.parametrize(
+    ("cache", "types"),
+    [
+        ({}, ["attached"]),
+        ({"to": {"attached": False}}, []),
+        ({"shared": {"ref": "a/b", "mode": "ReadOnly"}}, ["attached"]),
+        ({"to": {"attached": False, "registry": {"ref": "a/b:c", "mode": "Min"}}}, ["registry"]),
+        ({"disabled": True}, ["attached"]),
+    ],
+)
+def test_each_cache_that_is_written_can_be_switched_off(cache: dict[str, Any], types: list[str]) -> None:
+    request = build_request(parse_spec(spec_of(cache=cache)), Status())
+    assert [one.type for one in request.cache_to] == types
+    assert all(one.ignore_error for one in request.cache_to)
+    assert request.no_cache is cache.get("disabled", False)

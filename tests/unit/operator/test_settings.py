@@ -20,6 +20,7 @@ def test_only_the_builders_image_is_needed() -> None:
         ("IMAGEBUILD_BUILDER_IMAGE", ""),
         ("IMAGEBUILD_DEFAULT_PROFILE", "Root"),
         ("IMAGEBUILD_MAX_BUILDS", "many"),
+        ("IMAGEBUILD_TRUSTED_REPOSITORIES", "registry.example/*,a;b"),
         ("IMAGEBUILD_RESYNC", "soon"),
         ("IMAGEBUILD_LEADER_ELECTION", "perhaps"),
         ("IMAGEBUILD_DEFAULT_PROFILE", "nonsense"),
@@ -36,3 +37,10 @@ def test_the_default_profile_may_not_be_over_the_cap() -> None:
         Settings.from_environment(
             {**IMAGE, "IMAGEBUILD_DEFAULT_PROFILE": "Baseline", "IMAGEBUILD_MAX_PROFILE": "Restricted"}
         )
+
+
+def test_trusted_repositories_are_none_or_a_list() -> None:
+    assert Settings.from_environment(IMAGE).policy.trusted_repositories is None
+    given = {**IMAGE, "IMAGEBUILD_TRUSTED_REPOSITORIES": "registry.example/shop/*, registry.example/team/**"}
+    found = Settings.from_environment(given).policy.trusted_repositories
+    assert found == ("registry.example/shop/*", "registry.example/team/**")

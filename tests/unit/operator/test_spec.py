@@ -38,8 +38,26 @@ GIT = {"url": "https://git.example/a.git"}
         ({"cache": {"from": [{}]}}, "spec.cache.from[0]: exactly one of"),
         ({"cache": {"from": [{"previous": {}, "image": "a"}]}}, "spec.cache.from[0]: exactly one of"),
         ({"cache": {"from": [{"image": "a"}] * 17}}, "spec.cache.from: more than 16"),
-        ({"cache": {"to": {"attached": True}}}, "not supported yet: spec.cache.to.attached"),
-        ({"cache": {"maxAge": "1h"}}, "not supported yet: spec.cache.maxAge"),
+        ({"cache": {"exportOnFailure": True}}, "not supported yet: spec.cache.exportOnFailure"),
+        ({"cache": {"to": {"registry": {}}}}, "spec.cache.to.registry"),
+        ({"cache": {"to": {"registry": {"ref": "a/UPPER"}}}}, "spec.cache.to.registry.ref"),
+        ({"cache": {"to": {"registry": {"ref": f"a@sha256:{'a' * 64}"}}}}, "spec.cache.to.registry.ref: must not have"),
+        ({"cache": {"to": {"registry": {"ref": "a", "mode": "max"}}}}, "spec.cache.to.registry.mode"),
+        ({"cache": {"shared": {"ref": "registry.example:5000/a:1"}}}, "spec.cache.shared.ref: must be a repository"),
+        ({"cache": {"shared": {"ref": f"a@sha256:{'a' * 64}"}}}, "spec.cache.shared.ref: must be a repository"),
+        ({"cache": {"shared": {"ref": "a", "mode": "WriteOnly"}}}, "spec.cache.shared.mode"),
+        ({"cache": {"onImportError": "Retry"}}, "spec.cache.onImportError"),
+        ({"cache": {"onExportError": "fail"}}, "spec.cache.onExportError"),
+        ({"cache": {"importTimeout": "0s"}}, "spec.cache.importTimeout: must be between 1s and 10m"),
+        ({"cache": {"importTimeout": "10m1s"}}, "spec.cache.importTimeout: must be between 1s and 10m"),
+        ({"cache": {"maxAge": "59s"}}, "spec.cache.maxAge: must be between 1m"),
+        ({"cache": {"maxAge": "7d"}}, 'spec.cache.maxAge: "7d" is not a duration'),
+        ({"cache": {"disabled": "yes"}}, "spec.cache.disabled"),
+        ({"cache": {"noCacheStages": ["build", "a b"]}}, "spec.cache.noCacheStages[1]: not the name of a stage"),
+        ({"cache": {"noCacheStages": ["a"] * 33}}, "spec.cache.noCacheStages: more than 32"),
+        ({"cache": {"trust": {}}}, "spec.cache.trust"),
+        ({"cache": {"trust": {"repositories": []}}}, "spec.cache.trust.repositories: must have between 1 and 32"),
+        ({"cache": {"trust": {"repositories": ["a/*", "b c"]}}}, "spec.cache.trust.repositories[1]: not a pattern"),
         ({"timeout": "soon"}, 'spec.timeout: "soon" is not a duration'),
         ({"timeout": "1s"}, "spec.timeout: must be between"),
         ({"pod": {"securityProfile": "Root"}}, "spec.pod.securityProfile"),
@@ -75,6 +93,9 @@ def test_only_build_relevant_fields_change_the_hash() -> None:
     assert of(timeout="1h") == base
     assert of(pod={"resources": {"limits": {"memory": "1Gi"}}}) == base
     assert of(cache={"from": []}) == base
+    assert of(cache={"disabled": True, "noCacheStages": ["a"], "maxAge": "1h"}) == base
+    assert of(cache={"onImportError": "Fail", "trust": {"repositories": ["**"]}}) == base
+    assert of(cache={"to": {"attached": False, "registry": {"ref": "a"}}, "shared": {"ref": "b"}}) == base
     assert of(suspend=True) == base
     assert of(dockerfile={"path": "Dockerfile"}) == base
     assert of(output={"image": "registry.example/shop/web:1", "insecure": False}) == base

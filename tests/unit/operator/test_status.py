@@ -8,11 +8,13 @@ from imagebuild_operator.resource import (
     Attempt,
     Cache,
     Condition,
+    Export,
     Failure,
     FirstMiss,
     HistoryEntry,
     Image,
     Import,
+    Miss,
     SourceStatus,
     Status,
     capped,
@@ -30,12 +32,14 @@ TEXT = st.builds(
 @given(text=TEXT, other=TEXT, imports=st.integers(0, 300), attempts=st.integers(0, 40), history=st.integers(0, 40))
 def test_no_status_reaches_the_cap(text: str, other: str, imports: int, attempts: int, history: int) -> None:
     status = Status(
-        conditions=tuple(Condition(type=f"T{i}", status="True", reason=other, message=text) for i in range(4)),
+        conditions=tuple(Condition(type=f"T{i}", status="True", reason=other, message=text) for i in range(6)),
         image=Image(ref=text, digest="sha256:" + "a" * 64, media_type=other),
         source=SourceStatus(revision=text),
         cache=Cache(
             imports=tuple(Import(from_="image", ref=text, reason=other) for _ in range(imports)),
-            first_miss=FirstMiss(stage=text, instruction=text, reason=other, detail=text),
+            first_miss=FirstMiss(stage=text, instruction=text, reason=other, detail=text, compared_with=other),
+            missed_steps=tuple(Miss(step=2**53, reason=other) for _ in range(imports)),
+            export=Export(outcome=other, reason=text),
         ),
         attempts=tuple(Attempt(number=i, pod_name=text, node=other) for i in range(attempts)),
         failure=Failure(

@@ -90,7 +90,10 @@ async def test_second_build_asks_the_first_ones_digest_for_cache() -> None:
     story.cluster.apply("web", spec_of(rebuild={"token": "2"}))
     await story.step()
     request = decode_request(story.cluster.objects["ConfigMap", "shop", "web-2-1"]["data"]["request.json"].encode())
-    assert [(one.kind, one.ref) for one in request.cache_from] == [("previous", f"registry.example/shop/web@{DIGEST}")]
+    assert [(one.kind, one.ref) for one in request.cache_from] == [
+        ("previous", f"registry.example/shop/web@{DIGEST}"),
+        ("previous", "registry.example/shop/web:1"),
+    ]
 
 
 async def test_a_bad_dockerfile_stalls_and_is_never_tried_again() -> None:
@@ -272,6 +275,69 @@ async def test_a_missing_image_build_is_an_outcome_and_no_failure() -> None:
     assert story.status["phase"] == "Succeeded"
     assert story.status["cache"]["imports"][0]["outcome"] == "not_found"
     assert story.count("cache_imports_total", outcome="not_found", kind="imagebuild") == 1
+
+
+async def test_with_on_import_error_fail_a_missing_image_build_is_waited_for() -> None:
+    story = Story()
+    story.cluster.apply("web", spec_of(cache={"from": [{"imageBuildRef": {"name": "base"}}], "onImportError": "Fail"}))
+    assert (await story.step() or 0) <= 10
+    assert (story.status["phase"], story.cluster.created_pods) == ("Queued", [])
+    assert "there is no ImageBuild base" in story.cluster.condition("web", "Ready")["message"]  # type: ignore[index]
+    story.cluster.apply("base", spec_of())
+    await story.step("base")
+    story.cluster.succeed("base-1-1")
+    await story.step("base")
+    await story.step()
+    assert story.cluster.created_pods == ["base-1-1", "web-1-1"]
+
+
+async def test_with_on_import_error_fail_a_source_that_may_not_be_believed_is_final_and_starts_nothing() -> None:
+    story = Story(Policy(trusted_repositories=("registry.example/shop/*",)))
+    story.cluster.apply("web", spec_of(cache={"from": [{"image": "elsewhere.example/a:1"}], "onImportError": "Fail"}))
+    await story.step()
+    failure = story.status["failure"]
+    assert (failure["reason"], failure["category"]) == ("CacheSourceUntrusted", "Policy")
+    assert "elsewhere.example/a is not among the repositories that the administrator trusts" in failure["message"]
+    assert story.cluster.created_pods == []
+
+
+async def test_an_untrusted_source_is_not_asked_and_does_not_fail_the_build() -> None:
+    story = await started(Policy(trusted_repositories=("registry.example/shop/*",)), cache={"from": [{"image": "a:1"}]})
+    story.cluster.succeed("web-1-1")
+    await story.step()
+    assert story.status["phase"] == "Succeeded"
+    assert story.status["cache"]["imports"][0]["outcome"] == "untrusted"
+    condition = story.cluster.condition("web", "CacheImported")
+    assert condition
+    assert (condition["status"], condition["reason"]) == ("False", "ImportFailed")
+    assert "CacheImportFailed" in story.cluster.told()
+    assert story.count("cache_imports_total", outcome="untrusted", kind="image") == 1
+
+
+async def test_events_that_cannot_be_written_disturb_nothing() -> None:
+    story = Story()
+    story.cluster.refuse_events = Refused("events is forbidden", 403)
+    story.cluster.apply("web", spec_of())
+    assert await story.step() is not None
+    story.cluster.start("web-1-1")
+    await story.step()
+    story.cluster.succeed("web-1-1")
+    await story.step()
+    assert story.status["phase"] == "Succeeded"
+    assert story.cluster.told() == []
+
+
+async def test_what_is_known_of_the_cache_is_absent_while_a_build_goes_on() -> None:
+    story = await started()
+    assert story.cluster.condition("web", "CacheImported") is None
+    story.cluster.succeed("web-1-1")
+    await story.step()
+    first = story.cluster.condition("web", "CacheImported")
+    assert first
+    assert (first["status"], first["reason"], first["observedGeneration"]) == ("True", "AllImported", 1)
+    story.cluster.apply("web", spec_of(rebuild={"token": "2"}))
+    await story.step()
+    assert story.cluster.condition("web", "CacheImported") is None
 
 
 async def test_a_pod_of_a_deleted_namesake_is_not_adopted() -> None:
