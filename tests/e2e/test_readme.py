@@ -15,6 +15,7 @@ from tests.cluster import images, tools
 from tests.cluster.access import Access
 from tests.cluster.layout import Registry
 from tests.support.builds import NEEDS_NO_BASE
+from tests.support.manifests import manifests
 from tests.support.product import NAMESPACE, Kubectl, Repository, program
 from tests.support.registry import running_registry
 
@@ -113,9 +114,9 @@ def test_the_smallest_manifest_builds_an_image(
     assert "Images that carry cached steps, asked in this order" in said
 
 
-def test_the_examples_are_accepted(kubectl: Kubectl) -> None:
-    for file in sorted((ROOT / "examples").glob("*.yaml")):
-        kubectl.run("apply", "--dry-run=server", "-f", str(file))
+def test_the_manifests_that_are_shown_are_accepted(kubectl: Kubectl) -> None:
+    for _, text in manifests():
+        kubectl.run("apply", "--dry-run=server", "-f", "-", stdin=text)
 
 
 def test_building_by_hand(installed: Access, tmp_path: Path) -> None:
