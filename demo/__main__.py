@@ -125,6 +125,11 @@ def _build(access: Access, kubectl: Kubectl, repository: Repository, number: int
     print("\n  the builder's steps:")
     for line in _steps(log):
         print(f"    {line}")
+    if miss := status["cache"].get("firstMiss"):
+        why = f"{miss['reason']} {miss.get('detail', '')}".rstrip()
+        print(f"\n  why the first of them ran, in status.cache.firstMiss: {why}")
+        if against := miss.get("comparedWith"):
+            print(f"    compared with {against}")
     return status
 
 

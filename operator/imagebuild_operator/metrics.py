@@ -52,7 +52,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "attempts_total": ("Builder pods that came to an end.", ("outcome",)),
     "retries_total": ("Attempts that followed a failed one.", ("reason",)),
     "cache_steps_total": ("Steps of finished builds.", ("outcome",)),
-    "cache_misses_total": ("Misses by reason, as far as the result names them.", ("reason",)),
+    "cache_misses_total": ("Misses by reason.", ("reason",)),
     "cache_imports_total": ("Cache sources that were asked.", ("outcome", "kind")),
     "cache_exports_total": ("Caches that were to be written.", ("outcome",)),
     "cache_bytes_total": ("Compressed layer bytes.", ("direction",)),

@@ -30,6 +30,7 @@ def test_the_demo_shows_the_main_job(installed: Access) -> None:
     )
     assert first[0] == "0"
     assert int(second[0]) == int(second[1]) - 1, "one step ran, the rest came from the cache"
+    assert "in status.cache.firstMiss: FilesChanged banner.txt" in done.stdout
     assert "Welcome to the shop, now with free delivery: 4 pages on port 8080" in done.stdout
     assert re.search(r'imagebuild_cache_steps_total\{outcome="hit"\}\s+\d+ -> \d+', done.stdout)
     assert re.search(r"second build .* s saved", done.stdout)

@@ -85,11 +85,11 @@ def measures_of(result: BuildResult, imports: tuple[Import, ...]) -> tuple[Measu
         Count("cache_steps_total", (("outcome", outcome),), bounded(amount))
         for outcome, amount in (("hit", cache.hits), ("miss", cache.misses), ("uncacheable", cache.uncacheable))
     ]
-    # The termination message may hold only the first few misses; those are what can be told apart by reason.
+    # The steps in a termination message may be the first few only, the counts are of all.
     measures += [
-        Count("cache_misses_total", (("reason", step.reason or "Other"),))
-        for step in result.steps
-        if step.outcome == "miss"
+        Count("cache_misses_total", (("reason", reason),), bounded(amount))
+        for reason, amount in cache.reasons.items()
+        if amount > 0
     ]
     measures += [
         Count("cache_imports_total", (("outcome", source.outcome), ("kind", source.from_)))

@@ -154,17 +154,24 @@ def test_counts_say_what_moved_where_from_and_what_was_lost() -> None:
     exports = tuple(CacheExportResult(type="steps", outcome=one) for one in get_args(ExportOutcome))
     answer = BuildResult(
         steps=(MISS, AFTER),
-        cache=CacheResult(total=3, hits=1, misses=2, exports=exports, fallbacks=2),
+        cache=CacheResult(
+            total=9,
+            hits=1,
+            misses=8,
+            exports=exports,
+            fallbacks=2,
+            reasons={"FilesChanged": 1, "ParentMissed": 7},
+        ),
         bytes=Bytes(pulled=1, pushed=2, reused=3),
     )
     imports = (Import(from_="shared", outcome="used"),)
     counts = [one for one in cachereport.measures_of(answer, imports) if isinstance(one, Count)]
     assert {(one.name, *(value for _, value in one.labels)): one.amount for one in counts} == {
         ("cache_steps_total", "hit"): 1,
-        ("cache_steps_total", "miss"): 2,
+        ("cache_steps_total", "miss"): 8,
         ("cache_steps_total", "uncacheable"): 0,
         ("cache_misses_total", "FilesChanged"): 1,
-        ("cache_misses_total", "ParentMissed"): 1,
+        ("cache_misses_total", "ParentMissed"): 7,
         ("cache_imports_total", "used", "shared"): 1,
         ("cache_exports_total", "exported"): 1,
         ("cache_exports_total", "unchanged"): 1,
@@ -192,6 +199,7 @@ HOSTILE = st.builds(
     ).map(tuple),
     cache=st.builds(
         CacheResult, total=NUMBERS, hits=NUMBERS, misses=NUMBERS, uncacheable=NUMBERS, fallbacks=NUMBERS,
+        reasons=st.dictionaries(TEXTS, NUMBERS, max_size=5),
         sources=st.lists(
             st.builds(
                 CacheSourceResult, ref=st.sampled_from([f"registry.example/{number}:1" for number in range(30)]),
