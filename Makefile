@@ -40,8 +40,8 @@ unit: install ## fast tests, no root needed
 fuzz: install ## 200,000 hostile Dockerfiles for the reader; FUZZ="--inputs 1000000 --seed 7", or --replay SEED:NUMBER
 	$(BIN)/python -m tests.support.fuzzing $(FUZZ)
 
-integration: install ## real mounts, processes and a registry on loopback (root)
-	@$(TOOLS) packages build cluster images steps
+integration: install ## real mounts, processes, a browser and a registry on loopback (root)
+	@$(TOOLS) packages build cluster images steps browser
 	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/integration tests/conformance
 
 interop: install ## one cache with the real builders: a dockerd and a buildkitd on loopback (root, Debian)

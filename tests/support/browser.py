@@ -117,6 +117,17 @@ class Browser:
             text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
             self._call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=codes[key], **text)
 
+    def accessibility(self) -> list[dict[str, str]]:
+        """What assistive technology is told: role and name of every node, in the order of the page."""
+        nodes = {node["nodeId"]: node for node in self._call("Accessibility.getFullAXTree")["nodes"]}
+        told, pending = [], [next(iter(nodes))]
+        while pending:
+            node = nodes[pending.pop()]
+            pending += reversed(node.get("childIds", ()))
+            if not node["ignored"]:
+                told.append({"role": node["role"]["value"], "name": node.get("name", {}).get("value", "")})
+        return told
+
     def picture(self, path: Path) -> None:
         """The whole page as PNG, not only what fits into the window."""
         answer = self._call("Page.captureScreenshot", captureBeyondViewport=True)

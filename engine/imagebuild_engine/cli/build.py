@@ -100,9 +100,7 @@ def _with_more(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--progress", type=click.Choice(["auto", "tty", "plain", "quiet"]), default="auto", show_default=True)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the image's digest.")
 @click.option("--metadata-file", type=click.Path(dir_okay=False), help="Write the result as JSON.")
-@click.option(
-    "--report", "report_file", metavar="FILE", help="Write what became of every step, and why, as one HTML page."
-)
+@click.option("--report", metavar="FILE", help="Write what became of every step, and why, as one HTML page.")
 @click.option("--iidfile", type=click.Path(dir_okay=False), help="Write the digest of the image's config.")
 @click.option(
     "--insecure-registry",
@@ -132,7 +130,7 @@ def build(context: str | None, **given: Any) -> None:
     is a file, an http(s) URL or - for standard input."""
     request_file = given.pop("request_file")
     checks = options.checks(given.pop("call"), given.pop("check"))
-    report_page = report_file.checked(given.pop("report_file"), in_pod=bool(request_file), checks=checks is not None)
+    report_page = report_file.checked(given.pop("report"), in_pod=bool(request_file), checks=checks is not None)
     request = requested(context, request_file, given)
     settings = settings_for(given["state"], in_pod=bool(request_file))
     if checks is not None:

@@ -17,15 +17,15 @@ def checked(value: str | None, *, in_pod: bool, checks: bool) -> Path | None:
         raise click.UsageError("--report cannot be given with --request: a builder pod has no place to leave a page")
     if checks:
         raise click.UsageError("--report cannot be given with --check: nothing is built")
-    path = Path(value)
     try:
+        path = Path(value).resolve()
         if not path.parent.is_dir():
             raise click.BadParameter(f'"{path.parent}" is no directory', param_hint="--report")
         if path.exists() and not path.is_file():
             raise click.BadParameter(f'"{path}" is no regular file', param_hint="--report")
     except (OSError, ValueError) as error:
         raise click.BadParameter(f"cannot be written: {error}", param_hint="--report") from error
-    return path.resolve()
+    return path
 
 
 def write(path: Path, result: BuildResult) -> None:
