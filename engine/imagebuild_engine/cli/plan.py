@@ -15,7 +15,7 @@ from .failure import exit_code, failed
 if TYPE_CHECKING:
     from ..build import Settings
 
-_BUILDS_ONLY = frozenset({"call", "check", "iidfile", "metadata_file", "progress", "quiet"})
+_BUILDS_ONLY = frozenset({"call", "check", "iidfile", "metadata_file", "progress", "quiet", "report"})
 """Options about the image that is made, and about telling of it while it is made."""
 
 
