@@ -87,7 +87,10 @@ def test_dark_is_dark_and_paper_is_white(tab: Browser, tmp_path: Path) -> None:
     assert tab.value(ground) != light
     tab.look(width=DESKTOP, scheme="dark", media="print")
     assert tab.value(ground) == light
+    hidden = "[...document.querySelectorAll('details .facts')].filter(facts => !facts.checkVisibility()).length"
+    assert tab.value(hidden) == 0, "every step is open on paper"
     tab.look(width=DESKTOP)
+    assert tab.value(hidden) == 40
 
 
 @needs_chromium

@@ -133,11 +133,6 @@ class Browser:
         answer = self._call("Page.captureScreenshot", captureBeyondViewport=True)
         path.write_bytes(base64.b64decode(answer["data"]))
 
-    def pages(self) -> int:
-        """How many pages of paper it would be."""
-        data = base64.b64decode(self._call("Page.printToPDF", printBackground=True)["data"])
-        return data.count(b"/Type /Page\n")
-
     def _of(self, *methods: str) -> list[dict[str, Any]]:
         return [event for event in self._events if event["method"] in methods]
 

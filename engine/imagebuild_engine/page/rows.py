@@ -52,6 +52,8 @@ class Rows:
     stretches: tuple[Stretch, ...]
     left_out: int = 0
     """Steps beyond MOST_ROWS."""
+    missing: int = 0
+    """Steps that the build had and the result does not tell of: it was cut to fit somewhere."""
 
     @property
     def steps(self) -> tuple[Row, ...]:
@@ -71,7 +73,12 @@ def rows_of(result: BuildResult) -> Rows:
         used = {below for row in placed for below in row.inputs}
         ends = [place for place in range(len(placed)) if place not in used]
         placed.append(Row(kind="image", inputs=tuple(reversed(ends))))
-    return Rows(rows=tuple(placed), stretches=_stretches(placed), left_out=max(0, len(steps) - MOST_ROWS))
+    return Rows(
+        rows=tuple(placed),
+        stretches=_stretches(placed),
+        left_out=max(0, len(steps) - MOST_ROWS),
+        missing=max(0, result.cache.total - len(steps)),
+    )
 
 
 def _in_order(steps: Sequence[StepResult]) -> list[StepResult]:

@@ -1,6 +1,6 @@
 """The list of steps, stage by stage, with the graph beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..contract import BuildResult
 from ..core.amounts import duration, size
@@ -37,23 +37,15 @@ def step_list(result: BuildResult, shown: Rows, layout: Layout) -> Html | None:
     left_out = f"{steps_count(shown.left_out)} more are not shown." if shown.left_out else None
     undrawn = f"{len(layout.undrawn)} lines of the graph are not drawn: too many run side by side."
     notes = [element("p", text, class_="note") for text in (left_out, undrawn if layout.undrawn else None) if text]
-    return section("Steps", "steps", _legend(shown), *stages, steps.image(), *notes)
+    return section("Steps", "steps", _legend(shown, steps.outcome), *stages, steps.image(), *notes)
 
 
-def _legend(shown: Rows) -> Html:
+def _legend(shown: Rows, outcome: Callable[[Kind], str]) -> Html:
     """What the nodes mean, of those that occur."""
     kinds: dict[Kind, None] = dict.fromkeys(row.kind for row in shown.steps)
     order = [kind for kind in OUTCOMES if kind in kinds]
-    failed = any(row.kind == "failed" for row in shown.rows)
-    items = [
-        element("li", element("svg", node_mark(kind, 7, 7), aria_hidden="true"), _outcome(kind, failed=failed))
-        for kind in order
-    ]
+    items = [element("li", element("svg", node_mark(kind, 7, 7), aria_hidden="true"), outcome(kind)) for kind in order]
     return element("ul", *items, class_="legend", aria_label="Legend")
-
-
-def _outcome(kind: Kind, *, failed: bool) -> str:
-    return "not reached" if kind == "skipped" and failed else OUTCOMES[kind]
 
 
 class _Steps:
@@ -67,6 +59,12 @@ class _Steps:
         found = [row.step for row in shown.rows if row.step]
         self._slowest = max((max(step.seconds, step.saved_seconds) for step in found), default=0.0)
         self._sources = {step.source for step in found if step.source}
+
+    def outcome(self, kind: Kind) -> str:
+        """What became of a step, in words."""
+        if kind != "skipped":
+            return OUTCOMES[kind]
+        return "left out of this result" if self._shown.missing else "not reached" if self._failed else OUTCOMES[kind]
 
     def stage(self, stretch: Stretch, number: int) -> Html:
         rows = [self._shown.rows[place] for place in stretch.rows]
@@ -99,7 +97,9 @@ class _Steps:
     def _skipped(self, row: Row) -> Html:
         count = row.last - row.number + 1
         which = f"Step {row.number}" if count == 1 else f"Steps {row.number}–{row.last}"
-        why = "not reached" if self._failed else "not needed: what rests on it was found without it"
+        why = self.outcome("skipped")
+        if why == OUTCOMES["skipped"]:
+            why += ": what rests on it was found without it"
         return element("p", f"{which}: {why}", class_="quiet")
 
     def _details(self, row: Row) -> Html:
@@ -109,7 +109,7 @@ class _Steps:
             element(
                 "span", element("span", instruction(row.instruction), class_="text"), self._why(row), class_="what"
             ),
-            element("span", _outcome(row.kind, failed=self._failed), class_="out"),
+            element("span", self.outcome(row.kind), class_="out"),
             element("span", size(row.step.bytes) if row.step and row.step.bytes > 0 else "", class_="size"),
             *self._time(row),
         )

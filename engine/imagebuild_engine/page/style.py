@@ -47,7 +47,7 @@ _RULES = """\
 *{box-sizing:border-box}
 html{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
  background:var(--bg);color:var(--fg);-webkit-text-size-adjust:100%;text-size-adjust:100%;scroll-padding-top:1rem}
-body{max-width:66rem;margin:0 auto;padding:2.5rem 2rem 3rem;overflow-wrap:anywhere}
+body{max-width:72rem;margin:0 auto;padding:2.5rem 2rem 3rem;overflow-wrap:anywhere}
 h1,h2,h3,p,dl,dd,ol,ul,pre{margin:0;padding:0}
 ol,ul{list-style:none}
 h1{font-size:1.6rem;line-height:1.25;font-weight:650;letter-spacing:-.012em}
@@ -76,7 +76,7 @@ footer{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--edge);color:v
 .figures dt{color:var(--mute);font-size:.87rem}
 .figures b{display:block;font-size:1.3rem;line-height:1.35;font-weight:600;font-variant-numeric:tabular-nums}
 .figures small{color:var(--mute);font-size:.87rem}
-.strip{display:block;width:100%;height:8px;margin-top:1.2rem;border-radius:3px}
+.strip{display:block;width:100%;height:12px;margin-top:1.1rem}
 
 .message{white-space:pre-wrap;padding-left:.9rem;border-left:3px solid var(--bad)}
 pre{white-space:pre-wrap;max-height:32rem;overflow:auto;background:var(--soft);border:1px solid var(--edge);
@@ -115,9 +115,12 @@ pre[aria-labelledby=excerpt]{white-space:pre;overflow-wrap:normal}
 .stage p{color:var(--mute);font-size:.87rem;font-variant-numeric:tabular-nums}
 .legend+section .stage{padding-top:0}
 .row>p{padding:.6rem}
-summary{display:grid;grid-template-columns:2rem minmax(0,1fr) 7rem 4.8rem 7.6rem 6rem;column-gap:.9rem;
+summary{display:grid;grid-template-columns:2rem minmax(0,1fr) 7rem 4.8rem 7.6rem 6rem .5rem;column-gap:.9rem;
  align-items:start;padding:.6rem;cursor:pointer;list-style:none}
 summary::-webkit-details-marker{display:none}
+summary::after{content:"";grid-column:7;grid-row:1;justify-self:center;width:.42rem;height:.42rem;margin-top:.4rem;
+ border:solid var(--mute);border-width:0 1.5px 1.5px 0;transform:rotate(45deg)}
+details[open] summary::after{transform:translateY(.2rem) rotate(-135deg)}
 summary:hover,details[open]{background:var(--soft)}
 .row+.row details{box-shadow:0 -1px 0 var(--edge)}
 .row:target details{box-shadow:inset 0 0 0 2px var(--mute)}
@@ -161,16 +164,18 @@ summary .time{grid-column:5}
  h1{font-size:1.2rem}
  main>section{margin-top:1.9rem}
  .figures{grid-template-columns:repeat(2,minmax(0,1fr))}
- summary{grid-template-columns:1.5rem auto auto minmax(0,1fr);column-gap:.5rem}
+ summary{grid-template-columns:1.5rem auto auto minmax(0,1fr) .6rem;column-gap:.5rem}
+ summary::after{grid-column:5}
  .row>p,summary{padding:.5rem 0 .5rem .2rem}
- .what{grid-column:2/-1}
+ .what{grid-column:2/5}
  .out{grid-column:2}
  summary .size{grid-column:3}
- summary .time{grid-column:4}
+ summary .time{grid-column:4/6}
  summary .bar{grid-column:2/-1;height:3px;margin-top:.3rem}
  details>.facts{padding-left:2.2rem;padding-right:0}
- .facts div{grid-template-columns:minmax(0,1fr);gap:0}
- .facts div+div{margin-top:.3rem}
+ .facts div{grid-template-columns:5.5rem minmax(0,1fr)}
+ details>.facts div{grid-template-columns:minmax(0,1fr);gap:0}
+ details>.facts div+div{margin-top:.3rem}
  .parts div{grid-template-columns:7.5rem minmax(0,1fr)}
  .parts dd{grid-template-columns:4.5rem minmax(0,1fr)}
 }
@@ -181,6 +186,7 @@ summary .time{grid-column:5}
  pre[aria-labelledby=excerpt]{white-space:pre-wrap}
  .row,.caches>li,.causes>li{break-inside:avoid}
  h2,h3,.stage{break-after:avoid}
- details::details-content{content-visibility:visible}
+ details::details-content{content-visibility:visible;block-size:auto}
+ summary::after{display:none}
 }
 """

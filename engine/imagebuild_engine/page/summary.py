@@ -6,13 +6,16 @@ from ..contract import BuildResult, MissReason
 from ..core.amounts import duration, size
 from .markup import Html, element, joined
 from .reasons import ABOUT_CACHES, MEANING
-from .rows import Row, Rows
+from .rows import Kind, Row, Rows
 from .steps import differences
 from .text import cut
 from .words import LONGEST_NAME, bar, dotted, facts, instruction, name, section, step_link, steps_count, took
 
 _MOST_CAUSES = 5
 _MOST_NAMES = 20
+_STRIP = 12
+_HEIGHTS: dict[Kind, int] = {"hit": 7, "skipped": 2}
+"""Pixels. What ran stands out in height too, not by its colour alone."""
 
 
 def title(result: BuildResult) -> str:
@@ -130,7 +133,14 @@ def _strip(shown: Rows) -> Html | None:
     share = 100 / len(steps)
     gap = min(0.4, share * 0.2)
     cells = [
-        element("rect", x=f"{place * share:.3f}%", width=f"{share - gap:.3f}%", height="100%", class_=row.kind)
+        element(
+            "rect",
+            x=f"{place * share:.3f}%",
+            width=f"{share - gap:.3f}%",
+            y=_STRIP - _HEIGHTS.get(row.kind, _STRIP),
+            height=_HEIGHTS.get(row.kind, _STRIP),
+            class_=row.kind,
+        )
         for place, row in enumerate(steps)
     ]
     return element("svg", *cells, class_="strip", aria_hidden="true")

@@ -15,6 +15,7 @@ from imagebuild_engine.page import page
 from imagebuild_engine.page.markup import Html, element
 from imagebuild_engine.page.reasons import MEANING
 from imagebuild_engine.page.style import DARK, LIGHT, TEXT_COLOURS
+from msgspec.structs import replace as changed
 
 from tests.support.reports import (
     RESULTS,
@@ -182,6 +183,13 @@ def test_where_no_cache_was_named_the_steps_are_not_listed_one_by_one() -> None:
     steps = tuple(miss(number, "a", f"RUN {number}", reason=MissReason.NO_CACHE_SOURCE) for number in range(1, 31))
     text = Parsed(page(result_of(steps))).text
     assert "No cache was named to look into.30 steps" in text
+
+
+def test_a_result_that_was_cut_does_not_say_that_steps_were_not_needed() -> None:
+    whole = forty_steps()
+    text = assert_sound(page(changed(whole, steps=tuple(step for step in whole.steps if step.outcome == "miss")))).text
+    assert "Steps 1–27: left out of this result" in text
+    assert "not needed" not in text
 
 
 def test_what_nobody_measured_is_not_said() -> None:
