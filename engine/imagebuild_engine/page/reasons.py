@@ -31,3 +31,5 @@ MEANING: dict[MissReason, str] = {
 
 ABOUT_CACHES = frozenset(list(MissReason)[: list(MissReason).index(MissReason.BASE_IMAGE_CHANGED)])
 """Reasons that lie in the caches and not in the step: the steps that have one are all alike."""
+FOLLOWS = ABOUT_CACHES | {MissReason.PARENT_MISSED}
+"""Reasons that say nothing about the step itself."""

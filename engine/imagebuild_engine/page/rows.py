@@ -139,8 +139,9 @@ def _with_skipped(rows: Sequence[Row]) -> Iterator[Row]:
 def _inputs(place: int, rows: Sequence[Row], starts: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     row = rows[place]
     if row.step is None:
-        # Nobody says what it rests on; in a stage it is what stands above.
-        return (place - 1,) if place and rows[place - 1].stage == row.stage else ()
+        # Nobody says what it rests on; in the midst of a stage it is what stands above.
+        around = rows[max(place - 1, 0) : place + (2 if row.kind == "skipped" else 1)]
+        return (place - 1,) if place and all(near.stage == row.stage for near in around) else ()
     found: dict[int, None] = {}
     for number in row.step.inputs[:MOST_INPUTS]:
         start = bisect_right(starts, (number, len(rows))) - 1

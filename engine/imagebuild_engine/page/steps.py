@@ -7,7 +7,7 @@ from ..core.amounts import duration, size
 from .lanes import Layout, Track
 from .markup import Html, element, joined
 from .rails import node_mark, rail, rail_between
-from .reasons import MEANING
+from .reasons import FOLLOWS, MEANING
 from .rows import Kind, Row, Rows, Stretch
 from .text import cut
 from .words import (
@@ -64,7 +64,13 @@ class _Steps:
         """What became of a step, in words."""
         if kind != "skipped":
             return OUTCOMES[kind]
-        return "left out of this result" if self._shown.missing else "not reached" if self._failed else OUTCOMES[kind]
+        return (
+            "left out of this result"
+            if self._shown.missing
+            else "not needed or not reached"
+            if self._failed
+            else OUTCOMES[kind]
+        )
 
     def stage(self, stretch: Stretch, number: int) -> Html:
         rows = [self._shown.rows[place] for place in stretch.rows]
@@ -125,7 +131,8 @@ class _Steps:
             return element("span", "from ", name(step.source or ""), class_="why") if several else None
         if step.reason is None:
             return None
-        return element("span", element("span", step.reason.value, class_="tag"), " ", differences(row), class_="why")
+        tag = element("span", step.reason.value, class_="tag plain" if step.reason in FOLLOWS else "tag")
+        return element("span", tag, " ", differences(row), class_="why")
 
     def _time(self, row: Row) -> tuple[Html | None, ...]:
         """What the step took, or took when it ran, in words and beside the slowest one."""

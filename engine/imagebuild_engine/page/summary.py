@@ -13,6 +13,8 @@ from .words import LONGEST_NAME, bar, dotted, facts, instruction, name, section,
 
 _MOST_CAUSES = 5
 _MOST_NAMES = 20
+_SHORTEST = 0.0005
+"""Seconds that are worth a line."""
 _STRIP = 12
 _HEIGHTS: dict[Kind, int] = {"hit": 7, "skipped": 2}
 """Pixels. What ran stands out in height too, not by its colour alone."""
@@ -93,7 +95,9 @@ def where_time_went(result: BuildResult) -> Html | None:
     if longest <= 0:
         return None
     shown = [
-        (text, joined((element("span", duration(part)), bar(part / longest, "spent")))) for text, part in parts if part
+        (text, joined((element("span", duration(part)), bar(part / longest, "spent"))))
+        for text, part in parts
+        if part >= _SHORTEST
     ]
     return section("Where the time went", "time", facts(*shown, class_="parts"))
 

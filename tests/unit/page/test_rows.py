@@ -42,6 +42,11 @@ def test_steps_that_nobody_decided_on_share_a_row() -> None:
     ]
 
 
+def test_of_steps_between_two_stages_nobody_knows_what_they_rest_on() -> None:
+    rows = rows_of(result_of((hit(1, "a", "RUN a"), hit(4, "b", "RUN b", 3)))).rows
+    assert [(row.kind, row.inputs) for row in rows] == [("hit", ()), ("skipped", ()), ("hit", (1,)), ("image", (2, 0))]
+
+
 def test_a_failed_step_has_its_row_where_it_stands_in_the_dockerfile() -> None:
     rows = rows_of(failed_build()).rows
     assert [(row.kind, row.number) for row in rows] == [
