@@ -159,11 +159,11 @@ summary .time{grid-column:5}
  font-variant-numeric:tabular-nums}
 .parts dt{color:var(--mute)}
 
-@media (max-width:44rem){
+@media (max-width:56rem){
  body{padding:1.25rem 1rem 2rem}
  h1{font-size:1.2rem}
  main>section{margin-top:1.9rem}
- .figures{grid-template-columns:repeat(2,minmax(0,1fr))}
+ .figures{grid-template-columns:repeat(auto-fit,minmax(8.6rem,1fr));column-gap:1rem}
  summary{grid-template-columns:1.5rem auto auto minmax(0,1fr) .6rem;column-gap:.5rem}
  summary::after{grid-column:5}
  .row>p,summary{padding:.5rem 0 .5rem .2rem}
@@ -176,7 +176,7 @@ summary .time{grid-column:5}
  .facts div{grid-template-columns:5.5rem minmax(0,1fr)}
  details>.facts div{grid-template-columns:minmax(0,1fr);gap:0}
  details>.facts div+div{margin-top:.3rem}
- .parts div{grid-template-columns:7.5rem minmax(0,1fr)}
+ .parts div{grid-template-columns:8.2rem minmax(0,1fr)}
  .parts dd{grid-template-columns:4.5rem minmax(0,1fr)}
 }
 @media print{
