@@ -38,7 +38,11 @@ async def until_nothing_is_lost(imported: Sequence[Imported], work: Callable[[],
 
 
 def check_sources(imported: Sequence[Imported]) -> None:
-    """For builds that want all their caches. Raises BuildFailed for the first that cannot be used."""
+    """For builds that want all their caches. Raises BuildFailed for the first that cannot be used.
+
+    That there is no earlier image yet, or that nobody has shared anything yet, is how the first build finds it.
+    """
     for item in imported:
-        if item.outcome not in ("used", "unused"):
+        first_build = item.outcome == "not_found" and item.source.kind in ("previous", "shared")
+        if item.outcome not in ("used", "unused") and not first_build:
             raise BuildFailed(failure(_REASONS[item.outcome], f"cache source {item.source.ref}: {item.reason}"))
