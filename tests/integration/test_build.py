@@ -12,6 +12,7 @@ import pytest
 
 from tests.integration.workshop import EXECUTORS, NEEDS_A_REGISTRY, Workshop, runtime_for
 from tests.support.images import push_busybox
+from tests.support.program import PROGRAM
 from tests.support.registry import running_registry
 
 pytestmark = NEEDS_A_REGISTRY
@@ -103,6 +104,19 @@ def test_the_third_build_from_the_second_ones_cache_is_the_same_image(workshop: 
     second = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
     third = workshop.build("--cache-from", workshop.ref("app:2"), tag="app:3")
     assert first.digest == second.digest == third.digest
+
+
+def test_processes_that_know_nothing_of_each_other_make_the_same_image(workshop: Workshop) -> None:
+    two_stages(workshop)
+    for tag, source in (("1", "none"), ("2", "app:1"), ("3", "app:2")):
+        options = ["--push", "--tag", workshop.ref(f"app:{tag}"), "--cache-from", workshop.ref(source)]
+        subprocess.run(
+            [PROGRAM, "build", *options, str(workshop.context)],
+            env={**workshop.environment, "PYTHONHASHSEED": tag},
+            check=True,
+            timeout=120,
+        )
+    assert manifest(workshop, "app:1") == manifest(workshop, "app:2") == manifest(workshop, "app:3")
 
 
 def test_the_first_cache_source_that_has_a_step_wins(workshop: Workshop) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import forked
 from tests.support.images import missing_busybox
-from tests.support.program import PROGRAM, environment
+from tests.support.program import environment
 from tests.support.registry import RunningRegistry, missing_registry
 from tests.support.root import needs_root
 from tests.support.runtimes import runtime
@@ -48,16 +49,7 @@ class Workshop:
         target.chmod(mode)
 
     def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PROGRAM, *arguments],
-            cwd=cwd,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-            errors="replace",
-        )
+        return forked.run(arguments, self.environment, cwd=cwd)
 
     @property
     def environment(self) -> Mapping[str, str]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ import pytest
 
 from tests.interop.bases import push_base
 from tests.interop.workshop import Workshop
+from tests.support import forked
 from tests.support.build_options import Options
 from tests.support.daemons import Buildkitd, Steps
 from tests.support.images import push_busybox
-from tests.support.program import PROGRAM, environment
+from tests.support.program import environment
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
 
@@ -65,11 +65,11 @@ class Project:
         """Outcomes of the steps that our engine has with these options."""
         metadata = self.context.parent / "metadata.json"
         command = [
-            *(PROGRAM, "build", "--progress", "plain", "--push", "--tag", self.tag("ours")),
+            *("build", "--progress", "plain", "--push", "--tag", self.tag("ours")),
             *("--metadata-file", str(metadata), *options, str(self.context)),
         ]
         given = environment(os.environ["IMAGEBUILD_RUNTIME"], self.context.parent)
-        done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=120)
+        done = forked.run(command, given)
         assert done.returncode == 0, done.stderr
         result: dict[str, Any] = json.loads(metadata.read_text())["imagebuild.result"]
         return {step["instruction"]: step["outcome"] for step in result["steps"]}

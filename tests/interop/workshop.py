@@ -19,7 +19,7 @@ from imagebuild_engine.core.cache import Record, decode_records
 from tests.interop import bases
 from tests.interop.corpus import Case
 from tests.interop.corpus.case import File, write_tree
-from tests.interop.engine import Built, Engine, running_engine
+from tests.interop.engine import Built, Engine
 from tests.support.build_options import Options, as_imagebuild
 from tests.support.image_trees import Change, Node, final_tree, read_layer
 from tests.support.product import Repository, git_server
@@ -181,8 +181,7 @@ def opened_workshop(registry: RunningRegistry, folder: Path, runtime: str) -> It
         agent = stack.enter_context(socket.socket(socket.AF_UNIX))
         agent.bind(str(folder / "agent"))
         agent.listen()
-        engine = stack.enter_context(running_engine(runtime, folder / "engine"))
-        yield Workshop(registry, folder, engine, files, git)
+        yield Workshop(registry, folder, Engine(runtime, folder / "engine"), files, git)
 
 
 @contextmanager

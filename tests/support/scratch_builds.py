@@ -1,12 +1,12 @@
 """`imagebuild build` of images without a base: no registry is needed, and the image is read from its OCI layout."""
 
 import json
-import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.program import PROGRAM, environment
+from tests.support import forked
+from tests.support.program import environment
 
 Files = dict[str, tuple[int, int, int]]
 
@@ -30,19 +30,12 @@ class Bench:
 
     def build(self, *arguments: str, stdin: bytes = b"", code: int = 0) -> str:
         """What the program said; without arguments, of the context."""
-        command = [PROGRAM, "build", "--progress", "plain", "--output", f"type=oci,dest={self.folder}/out,tar=false"]
-        done = subprocess.run(
-            [*command, *(arguments or (str(self.context),))],
-            input=stdin,
-            env=environment("/nonexistent", self.folder),
-            capture_output=True,
-            check=False,
-            timeout=90,
-        )
-        log = done.stderr.decode(errors="replace")
-        assert done.returncode == code, log
-        assert "Traceback" not in log
-        return log
+        command = ["build", "--progress", "plain", "--output", f"type=oci,dest={self.folder}/out,tar=false"]
+        command += arguments or (str(self.context),)
+        done = forked.run(command, environment("/nonexistent", self.folder), stdin=stdin)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
 
     def layers(self) -> list[tarfile.TarFile]:
         """Of the image that was built last."""
