@@ -1,7 +1,7 @@
 """The records of one cache source, ready to be asked: which of them describe this step on these inputs?"""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ..oci import Digest
 from .records import CacheResult, Record
@@ -10,26 +10,40 @@ RecordId = int
 
 
 class CacheIndex:
-    """Finds records by key and by what they are linked to. False if there are none."""
+    """Finds records by key and by what they are linked to. False if there are none.
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = tuple(records)
+    It may grow: that of a source which is read step by step does.
+    """
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._records: list[Record] = []
         self._by_digest: defaultdict[str, list[RecordId]] = defaultdict(list)
-        for identity, record in enumerate(self.records):
-            self._by_digest[record.digest].append(identity)
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> RecordId:
+        """One more. It may be linked to those that are there."""
+        self._by_digest[record.digest].append(len(self._records))
+        self._records.append(record)
+        return len(self._records) - 1
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """By their ids."""
+        return self._records
 
     def __len__(self) -> int:
-        return len(self.records)
+        return len(self._records)
 
     def root(self, key: Digest) -> set[RecordId]:
         """Records of a source or a content key."""
-        return {identity for identity in self._by_digest.get(key, ()) if not self.records[identity].inputs}
+        return {identity for identity in self._by_digest.get(key, ()) if not self._records[identity].inputs}
 
     def match(self, key: Digest, inputs: Sequence[Collection[tuple[str, RecordId]]]) -> set[RecordId]:
         """Records with this key that know every input by at least one of the given (selector, record) pairs."""
         found = set()
         for identity in self._by_digest.get(key, ()):
-            record = self.records[identity]
+            record = self._records[identity]
             if len(record.inputs) == len(inputs) and all(
                 any((link.selector, link.parent) in usable for link in links)
                 for links, usable in zip(record.inputs, inputs, strict=True)
@@ -52,10 +66,10 @@ class CacheIndex:
 
     def result(self, identity: RecordId) -> CacheResult | None:
         """The record's newest result, or None if it only joins others."""
-        return self.records[identity].result
+        return self._records[identity].result
 
     def content_keys(self, identity: RecordId, input_number: int) -> set[Digest]:
         """The keys of content by which the record knows an input (it may know it by definition as well)."""
-        links = self.records[identity].inputs[input_number]
-        parents = (self.records[link.parent] for link in links if not link.selector)
+        links = self._records[identity].inputs[input_number]
+        parents = (self._records[link.parent] for link in links if not link.selector)
         return {parent.digest for parent in parents if not parent.inputs}
