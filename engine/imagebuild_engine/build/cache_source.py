@@ -196,7 +196,7 @@ def _cache(
         if not entries:
             continue
         descriptor = entries.pop() if len(entries) > 1 else entries[0]
-        layer = _layer(descriptor, origin)
+        layer = remote_layer(descriptor, origin)
         if layer is not None:
             layers[place] = layer
             made_by[place] = descriptor.annotations.get(DESCRIPTION, "")
@@ -205,7 +205,8 @@ def _cache(
     return FoundCache(records=records, table=config.table, layers=layers, made_by=made_by, digest=digest)
 
 
-def _layer(descriptor: Descriptor, origin: Reference | OciLayout) -> RemoteLayer | None:
+def remote_layer(descriptor: Descriptor, origin: Reference | OciLayout) -> RemoteLayer | None:
+    """The layer as a cache lists it; None if it is not listed as one that can be unpacked."""
     if not MediaType.is_layer(descriptor.media_type):
         return None
     try:

@@ -30,7 +30,8 @@ from .supplier import Patience, Supplier
 class Imported:
     """One cache source after it was asked. Sources that brought nothing have an empty index.
 
-    `layers` are by their place in the table: those of all its manifests.
+    `layers` are by their place in the table: those of all its manifests. Those of a step cache, and its index, grow
+    while the build is being solved.
     """
 
     source: CacheSource
@@ -124,7 +125,7 @@ async def _import(client: RegistryClient, source: CacheSource, policy: ImportPol
     except TimeoutError:
         imported = Imported(source=source, answered="timeout", why=f"no answer within {seconds:g} s")
     except (RegistryError, ContentError, OSError) as error:
-        imported = Imported(source=source, answered=_outcome(error), why=str(error)[:300])
+        imported = Imported(source=source, answered=outcome_of(error), why=str(error)[:300])
     except ValueError as error:  # manifests, configs, digests and records that are not what they should be
         imported = Imported(source=source, answered="invalid", why=str(error)[:300])
     imported.seconds = time.monotonic() - started
@@ -139,6 +140,9 @@ def _trusted(source: CacheSource, trust: tuple[str, ...] | None) -> bool:
 
 
 async def _ask(client: RegistryClient, source: CacheSource, policy: ImportPolicy) -> Imported:
+    if source.type == "steps":  # read while the build is being solved
+        Reference.parse(source.ref)
+        return Imported(source=source, answered="unused", supplier=Supplier(policy.patience))
     found = await read_caches(place_of(client, source))
     useful = [cache for cache in found.caches if cache.records]
     if not useful:
@@ -179,7 +183,8 @@ def remote_layers_of(image: PinnedImage) -> tuple[RemoteLayer, ...]:
     return image_layers(image.reference, image.layers, image.config)
 
 
-def _outcome(error: RegistryError | ContentError | OSError) -> ImportOutcome:
+def outcome_of(error: RegistryError | ContentError | OSError) -> ImportOutcome:
+    """What a source's trouble is called."""
     match error:
         case NotFound() | LayoutMissing() | BlobMissing():
             return "not_found"

@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ..contract import BuildRequest
+from ..core.cache import RecordId
 from ..core.dockerfile import parse_dockerfile
 from ..core.frontend import Lowered
 from ..core.graph import Vertex
-from ..core.solver import Executed, Hit, Solve, Worker
+from ..core.solver import Executed, Hit, Solve, Solved, Worker
 from ..host.registry import DockerCredentials, RegistryClient
 from .checks import report_of, warn
 from .definition import build_options, context_directories, lower_pinned
@@ -26,6 +27,7 @@ from .secrets import SecretStore
 from .settings import Settings
 from .source import fetch_source, open_context, open_named_context, read_dockerfile
 from .ssh_agents import SshAgents
+from .step_cache import StepCaches
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees
@@ -42,6 +44,7 @@ class Ready:
     imported: tuple[Imported, ...]
     worker: BuildWorker
     epoch: int | None
+    steps: StepCaches
 
     @property
     def store(self) -> TreeStore:
@@ -53,7 +56,13 @@ class Ready:
 
     def solve(self, worker: Worker[Result], observe: Observe, *, hope: bool = False) -> Solve[Result]:
         """A solve of the graph with all cache sources, not begun."""
-        return Solve[Result](worker, [imported.index for imported in self.imported], observe=observe, hope=hope)
+
+        async def discover(solved: Solved[Result]) -> Mapping[int, frozenset[RecordId]]:
+            return await self.steps.discover(solved, solve.solved)
+
+        indexes = [imported.index for imported in self.imported]
+        solve = Solve[Result](worker, indexes, observe=observe, discover=discover, hope=hope)
+        return solve
 
     def credit(self, solve: Solve[Result], steps: Iterable[Vertex]) -> None:
         """The sources get to know which of the steps they had."""
@@ -147,7 +156,16 @@ class Preparation:
             ssh=ssh,
             allow_insecure=options.allow_insecure,
         )
-        return Ready(lowered=lowered, imported=self.imported, worker=worker, epoch=epoch)
+        steps = await StepCaches.opened(
+            client,
+            self.imported,
+            lowered.target,
+            worker,
+            self.view,
+            seconds=request.cache_import_timeout_seconds,
+            max_age=request.cache_max_age_seconds,
+        )
+        return Ready(lowered=lowered, imported=self.imported, worker=worker, epoch=epoch, steps=steps)
 
     async def _import(self, client: RegistryClient) -> tuple[Imported, ...]:
         started = time.monotonic()

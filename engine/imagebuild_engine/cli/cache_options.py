@@ -37,6 +37,10 @@ def source(option: str, text: str) -> CacheSource:
             if digest:
                 _digest(option, digest)
             return CacheSource(ref=directory, type="local", digest=digest, tag=tag)
+        case "steps":
+            ref = given.repository("ref")
+            given.end()
+            return CacheSource(ref=ref, type="steps")
         case _:
             raise given.foreign()
 
@@ -62,6 +66,8 @@ def _inline(given: "_Attributes") -> None:
 
 
 def _target(given: "_Attributes") -> CacheTarget:
+    if given.kind == "steps":
+        return _steps(given)
     mode = given.take("mode", "min")
     if mode not in ("min", "max"):
         raise given.wrong(f'mode is min or max, not "{mode}"')
@@ -120,6 +126,12 @@ class _Attributes:
             raise self.wrong(f"a cache is written under a tag, not under a digest ({ref})")
         return ref
 
+    def repository(self, name: str) -> str:
+        ref = self.reference(name)
+        if "@" in ref or ":" in ref.rpartition("/")[2]:
+            raise self.wrong(f"a step cache is a repository, without tag and digest ({ref})")
+        return ref
+
     def directory(self, name: str) -> str:
         path = self.take(name)
         if not path:
@@ -136,10 +148,18 @@ class _Attributes:
             raise self.wrong(f"not supported yet: {', '.join(left)}")
 
     def foreign(self) -> click.BadParameter:
-        return self.wrong(f"not supported yet: type={self.kind} (there are registry, local and inline)")
+        return self.wrong(f"not supported yet: type={self.kind} (there are registry, local, steps and inline)")
 
     def wrong(self, text: str) -> click.BadParameter:
         return click.BadParameter(text, param_hint=self._option)
+
+
+def _steps(given: "_Attributes") -> CacheTarget:
+    if given.take("mode", "max") != "max":
+        raise given.wrong("a step cache holds the steps of all stages (mode=max)")
+    ref, ignore_error = given.repository("ref"), given.flag("ignore-error", default=False)
+    given.end()
+    return CacheTarget(type="steps", ref=ref, mode="max", ignore_error=ignore_error)
 
 
 def _digest(option: str, text: str) -> None:

@@ -14,7 +14,7 @@ from .record import (
     empty_config,
     encode_step,
 )
-from .retention import Keeping, KeptRecord, Pruning, prune
+from .retention import Keeping, KeptRecord, Pruning, prune, written_at
 
 __all__ = [
     "EMPTY_CONFIG",
@@ -36,4 +36,5 @@ __all__ = [
     "name_of_tag",
     "prune",
     "tag_of",
+    "written_at",
 ]
