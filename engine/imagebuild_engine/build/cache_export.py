@@ -109,7 +109,7 @@ class CacheExporter:
         return _Cache(
             config=encode_config(config),
             records=len(config.records),
-            layers=tuple(_annotated(at[place], texts.get(place, "")) for place in order),
+            layers=tuple(annotated(at[place], texts.get(place, "")) for place in order),
             remote={layer.descriptor.digest: layer.remote for layer in at.values() if layer.remote},
         )
 
@@ -145,7 +145,7 @@ class _Cache:
     remote: dict[str, RemoteLayer]
 
 
-def _annotated(layer: ListedLayer, text: str) -> Descriptor:
+def annotated(layer: ListedLayer, text: str) -> Descriptor:
     """The layer as a cache lists it: there is no image config that would tell the rest."""
     annotations = {CREATED: layer.created, DIFF_ID: str(layer.diff_id), DESCRIPTION: text}
     return Descriptor(

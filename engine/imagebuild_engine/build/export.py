@@ -1,12 +1,13 @@
 """The solved target → an image with inline records, and where it and its caches were asked to go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract import BuildRequest, ImageResult
+from ..contract import BuildRequest, CacheExportResult, ImageResult
 from ..core.cache import CacheResult, encode_records
 from ..core.frontend import Lowered
+from ..core.graph import Vertex
 from ..core.oci import ImageConfig, Reference
 from ..core.solver import Solve, Solved, solved_records
 from .artifact import image_artifact
@@ -19,6 +20,8 @@ from .packing import Packer
 from .progress import View
 from .push import Moved, push
 from .results import known_results, position
+from .step_cache_export import StepCacheExporter
+from .step_caches import StepCaches
 from .store import TreeStore
 
 
@@ -30,6 +33,8 @@ class Exported:
     pushed: int
     mounted: int
     reused: int
+    caches: tuple[CacheExportResult, ...] = ()
+    """What became of the caches that are no part of the image."""
 
 
 async def export(
@@ -42,11 +47,13 @@ async def export(
     store: TreeStore,
     base_layers: int,
     created: str,
+    steps: StepCaches,
+    seconds: Mapping[Vertex, float],
     view: View,
 ) -> Exported:
     """Layers are made once, here; then config, records and manifest; then they travel, and the caches after them.
 
-    `created` dates an empty image.
+    `created` dates an empty image; `steps` are the step caches that were read from, `seconds` how long each step took.
     """
     packer = Packer(store)
     layers = await packer.pack(tree.layers)
@@ -69,6 +76,7 @@ async def export(
     artifact = image_artifact(manifest, config_bytes)
 
     moved = Moved()
+    caches: list[CacheExportResult] = []
     if request.output.push:
         moved.add(await push(store.client, store, references, artifact, remote))
     if request.output.oci_layout:
@@ -77,9 +85,28 @@ async def export(
         await write_layout(directory, store, artifact, list(remote.values()), tag)
     if solve is not None and lowered.target is not None:
         names = references if request.output.push else []
+        if any(
+            target.type == "attached" or (target.mode == "max" and target.type != "steps")
+            for target in request.cache_to
+        ):
+            await steps.complete(solve.solved)
         exporter = CacheExporter(packer, solve, lowered.target, imported, tree, names, view)
+        step_exporter = StepCacheExporter(
+            packer=packer,
+            solve=solve,
+            target=lowered.target,
+            imported=imported,
+            reading=steps,
+            names=names,
+            seconds=seconds,
+            asking_seconds=request.cache_import_timeout_seconds,
+            view=view,
+        )
         for target in request.cache_to:
-            moved.add(await exporter.write(target))
+            if target.type == "steps":
+                caches.append(await step_exporter.write(target, moved))
+            else:
+                moved.add(await exporter.write(target))
 
     image = ImageResult(
         digest=str(artifact.descriptor().digest),
@@ -91,7 +118,7 @@ async def export(
         pushed=request.output.push,
     )
     reused = sum(layer.descriptor.size for layer in layers[base_layers:] if layer.remote)
-    return Exported(image, moved.pushed, moved.mounted, reused)
+    return Exported(image, moved.pushed, moved.mounted, reused, tuple(caches))
 
 
 def _records(

@@ -27,7 +27,7 @@ from .secrets import SecretStore
 from .settings import Settings
 from .source import fetch_source, open_context, open_named_context, read_dockerfile
 from .ssh_agents import SshAgents
-from .step_cache import StepCaches
+from .step_caches import StepCaches
 from .store import TreeStore
 from .surroundings import Surroundings
 from .trees import Trees

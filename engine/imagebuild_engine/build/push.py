@@ -42,7 +42,7 @@ async def push(
 
     async def layer_to(reference: Reference, layer: Descriptor) -> None:
         async with slots:
-            await _layer(client, store, reference, layer, remote.get(layer.digest), neighbours, moved)
+            await bring_layer(client, store, reference, layer, remote.get(layer.digest), neighbours, moved)
 
     try:
         # Names of one repository share its blobs.
@@ -59,7 +59,7 @@ async def push(
     return moved
 
 
-async def _layer(
+async def bring_layer(
     client: RegistryClient,
     store: TreeStore,
     reference: Reference,
@@ -67,7 +67,12 @@ async def _layer(
     remote: RemoteLayer | None,
     neighbours: Sequence[Reference],
     moved: Moved,
-) -> None:
+    *,
+    travel: bool = True,
+) -> bool:
+    """The layer into the repository: found there, mounted, or sent. Whether it is there now: one that would have to be
+    pulled first is given up if it may not travel through us. Raises RegistryError, LayerLost.
+    """
     origin = remote.repository if remote else None
     near = [place.repository for place in (origin, *neighbours) if place and place.registry == reference.registry]
     if remote is None or store.blobs.has(layer.digest):
@@ -75,11 +80,14 @@ async def _layer(
     else:
         found = await client.find_blob(reference, layer, mount_from=near)
         if found is None:
+            if not travel:
+                return False
             # Neither there nor next door: it has to travel through us.
             await store.blob(remote)
             found = await client.push_blob(reference, layer, store.blobs.path(layer.digest))
         outcome = found
     _count(moved, outcome, layer)
+    return True
 
 
 def _count(moved: Moved, outcome: PushOutcome, descriptor: Descriptor) -> None:

@@ -64,6 +64,8 @@ class _Build:
                 store=ready.store,
                 base_layers=ready.lowered.base_layers,
                 created=ready.created(),
+                steps=ready.steps,
+                seconds=ready.worker.seconds,
                 view=self.view,
             )
 
@@ -120,6 +122,7 @@ class _Build:
                 uncacheable=len(steps) - hits - misses,
                 reasons=counts_by_reason(steps),
                 sources=tuple(imported.told() for imported in preparation.imported),
+                exports=exported.caches if exported else (),
                 fallbacks=len(ready.worker.lost) if ready else 0,
             ),
             bytes=Bytes(

@@ -70,6 +70,8 @@ def _read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[I
     from ..build import CacheUnreadable, inspect_cache
 
     sources = [cache_options.source("CACHE", text) for text in texts]
+    if any(source.type == "steps" for source in sources):
+        raise click.BadParameter("not supported yet: a step cache has no list of its steps", param_hint="CACHE")
 
     async def read() -> "list[Inspected]":
         return [await inspect_cache(source, platform, insecure) for source in sources]

@@ -1,6 +1,6 @@
 """From a finished solve to the records that an image or a cache carries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..cache import CacheIndex, CacheResult, InputKeys, LayerTable, Record, StepKeys, build_records, content_key
 from ..graph import Edge, walk
@@ -31,7 +31,7 @@ def solved_records(
             InputKeys(
                 step=positions[edge.vertex],
                 selector=key.selector or "",
-                content=frozenset(_content(solved, number, sources)) if key.content else frozenset(),
+                content=known_content(solved, number, sources) if key.content else frozenset(),
             )
             for number, (edge, key) in enumerate(zip(vertex.inputs, solved.cache_map.inputs, strict=True))
         )
@@ -40,11 +40,11 @@ def solved_records(
     return build_records(steps, positions[target.vertex], table)
 
 
-def _content(solved: Solved[R], number: int, sources: tuple[CacheIndex, ...]) -> set[Digest]:
+def known_content(solved: Solved[R], number: int, sources: Sequence[CacheIndex]) -> frozenset[Digest]:
+    """The content keys of an input: of what was read, else those that records of the step know."""
     keys = {content_key(digest) for digest in solved.content.get(number, ())}
-    if keys:
-        return keys
-    for index, ids in zip(sources, solved.ids, strict=True):
-        for identity in ids:
-            keys |= index.content_keys(identity, number)
-    return keys
+    if not keys:
+        for index, ids in zip(sources, solved.ids, strict=True):
+            for identity in ids:
+                keys |= index.content_keys(identity, number)
+    return frozenset(keys)

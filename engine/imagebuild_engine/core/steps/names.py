@@ -1,7 +1,7 @@
 """What a step is called in a step cache, so that every builder that would do the same to the same finds its result.
 
     name(step)    H("step/v1", its key, for each input how it is known)
-    an input      by definition: a selector and the name of the step or source below; or by content: a content digest
+    an input      by definition: a selector and the name of the step or source below; or by content: a content key
     name(source)  H("source/v1", its key); files of a context have none, they are known by content only
 
 The key is that of the step's record in the normal spelling, so that a comment in a RUN's text does not count. An image
@@ -16,7 +16,7 @@ made of other steps than his own, goes on with the name that its first builder g
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..cache import root_key
+from ..cache import content_key, root_key
 from ..graph import CacheMap, Edge, Vertex, cache_map, walk
 from ..oci import Digest, go_json
 
@@ -35,7 +35,7 @@ class KnownInput:
     """What the definition selects of it."""
     name: Digest | None = None
     content: tuple[Digest, ...] = ()
-    """Content digests of what is read, one for each form; the first one counts."""
+    """Content keys of what is read, one for each form; the first one counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,16 +122,23 @@ class Names:
         named = self._named[vertex]
         return named.name if named.identity and named.sound else None
 
-    def wanted_by_content(self, vertex: Vertex) -> Digest | None:
-        """The other name under which it can be looked for, once all is known that it reads; None if there is none."""
+    def by_content(self, vertex: Vertex) -> Digest | None:
+        """The step's other name, once all is known that it reads; None if there is none."""
         identity = self._named[vertex].identity
-        if identity is None or vertex.ignore_cache:
+        if identity is None:
             return None
-        for edge, known, key in zip(vertex.inputs, identity.inputs, self._maps[vertex].inputs, strict=True):
-            if not known.content and (key.content is not None or not self._named[edge.vertex].sound):
-                return None
+        keys = self._maps[vertex].inputs
+        if any(key.content is not None and not known.content for known, key in zip(identity.inputs, keys, strict=True)):
+            return None
         name = identity.by_content
         return name if name != identity.definition else None
+
+    def wanted_by_content(self, vertex: Vertex) -> Digest | None:
+        """The other name under which it can be looked for now; None if there is none."""
+        keys = self._maps[vertex].inputs
+        named = (edge.vertex for edge, key in zip(vertex.inputs, keys, strict=True) if key.content is None)
+        sound = not vertex.ignore_cache and all(self._named[below].sound for below in named)
+        return self.by_content(vertex) if sound else None
 
     def learn(self, vertex: Vertex, contents: Contents) -> None:
         """What the step reads has become known. No name by definition changes by that."""
@@ -160,7 +167,11 @@ class Names:
         identity = StepIdentity(
             key=root_key(spelling.digests[0], 0),
             inputs=tuple(
-                KnownInput(selector=selector, name=below.name, content=contents.get(position, ()))
+                KnownInput(
+                    selector=selector,
+                    name=below.name,
+                    content=tuple(content_key(digest) for digest in contents.get(position, ())),
+                )
                 for position, (selector, below) in enumerate(zip(spelling.selectors, inputs, strict=True))
             ),
         )

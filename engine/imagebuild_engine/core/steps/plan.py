@@ -27,7 +27,7 @@ class FoundStep:
     record: StepRecord
     layers: int
     content: tuple[tuple[Digest, ...], ...]
-    """For each input the digests of the content that was read, as far as they are known."""
+    """For each input the keys of the content that was read, as far as they are known."""
 
 
 class ProbePlan:
@@ -46,6 +46,11 @@ class ProbePlan:
     def answers(self, name: Digest) -> StepRecord | None:
         """What was found under the name, if it was asked for."""
         return self._answers.get(name)
+
+    @property
+    def has_found(self) -> bool:
+        """Is anything of use there?"""
+        return bool(self._found)
 
     def found(self, vertex: Vertex) -> FoundStep | None:
         """The step's result, if it is known to be there."""

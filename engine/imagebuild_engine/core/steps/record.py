@@ -41,7 +41,7 @@ class StepBelow:
     name: Digest
     layers: int
     content: tuple[tuple[Digest, ...], ...] = ()
-    """For each of its inputs, the digests of the content that it read, as far as they were known."""
+    """For each of its inputs, the keys of the content that it read, as far as they were known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,92 @@
+"""What a step cache is asked, one round of requests side by side; shared by reading and writing."""
+
+import asyncio
+from collections.abc import Collection, Coroutine, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ..core.graph import Vertex
+from ..core.oci import Digest, Reference
+from ..core.steps import InvalidStep, ProbePlan, StepRecord, decode_step, tag_of, written_at
+from ..host.registry import InvalidResponse, NotFound, RegistryClient
+from .cache_source import remote_layer
+
+_SIDE_BY_SIDE = 16
+"""Requests. No answer is larger than a manifest, of which a registry takes 4 MiB."""
+
+
+@dataclass
+class StepRequests:
+    """One repository and what is known of it. `max_age` is in seconds."""
+
+    client: RegistryClient
+    reference: Reference
+    plan: ProbePlan
+    max_age: float | None = None
+    unusable: set[Digest] = field(default_factory=set)
+    """Names under which something lies that is no use: it is broken, or too old."""
+    broken: str = ""
+    """What was wrong with the first record that was broken."""
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SIDE_BY_SIDE))
+
+    async def ask(self, names: Collection[Digest], by_content: Vertex | None = None) -> None:
+        """What lies under the names (of a step by its content, or of steps by definition) gets into the plan.
+
+        Raises RegistryError; what was answered until then is known.
+        """
+
+        async def answered(name: Digest) -> None:
+            record = await self._read(name)
+            if by_content is None:
+                self.plan.answer(name, record)
+            else:
+                self.plan.answer_by_content(by_content, name, record)
+
+        await side_by_side(answered(name) for name in names)
+
+    async def _read(self, name: Digest) -> StepRecord | None:
+        reference = self.tagged(name)
+        try:
+            async with self._slots:
+                _, data = await self.client.manifest(reference)
+            record = decode_step(data, name)
+            if any(remote_layer(layer, reference) is None for layer in record.layers):
+                raise InvalidStep("its layers do not say what they are when they are unpacked")
+        except NotFound:
+            return None
+        except (InvalidResponse, InvalidStep) as error:
+            self.unusable.add(name)
+            self.broken = self.broken or f"{reference.tag} cannot be used: {error}"[:300]
+            return None
+        age = (datetime.now(UTC) - written_at(record.written)).total_seconds()
+        if self.max_age is not None and age > self.max_age:
+            self.unusable.add(name)
+            return None
+        return record
+
+    async def is_free(self, name: Digest) -> bool:
+        """Is there nothing under the name even now? Others may have written it since it was asked for."""
+        if self.plan.answers(name) is not None:
+            return False
+        try:
+            async with self._slots:
+                await self.client.resolve(self.tagged(name))
+        except NotFound:
+            return True
+        return False
+
+    def tagged(self, name: Digest) -> Reference:
+        """Where the record of that name lies."""
+        return self.reference.with_tag(tag_of(name))
+
+
+async def side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """To the first error: then the others are given up."""
+    tasks = [asyncio.ensure_future(item) for item in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
