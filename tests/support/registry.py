@@ -10,9 +10,10 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +66,13 @@ class RunningRegistry:
         with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": _MANIFESTS}), timeout=10) as answer:
             value: dict[str, Any] = json.load(answer)
             return value
+
+    def tags(self, repository: str) -> set[str]:
+        """All tags of a repository, none if it does not exist."""
+        url = f"http://{self.host}/v2/{repository}/tags/list"
+        with suppress(urllib.error.HTTPError), urllib.request.urlopen(url, timeout=10) as answer:
+            return set(json.load(answer)["tags"] or ())
+        return set()
 
     def requests(self) -> tuple[Access, ...]:
         """What was asked and answered so far, in order of answers.

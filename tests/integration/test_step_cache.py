@@ -1,0 +1,124 @@
+"""The step cache: what one builder made is found by all, step by step, whatever image it was made for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
+from tests.support.images import push_busybox
+from tests.support.registry import running_registry
+
+pytestmark = NEEDS_A_REGISTRY
+
+DOCKERFILE = """FROM {base} AS build
+WORKDIR /src
+COPY src .
+RUN cat x > out
+RUN wc -c out > size
+FROM {base}
+RUN echo hi > /hi
+COPY --from=build /src/out /out
+RUN cat /out /hi > /both
+COPY a.txt /
+"""
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Iterator[Workshop]:
+    context = tmp_path / "context"
+    context.mkdir()
+    with running_registry(tmp_path / "registry") as registry:
+        made = Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime_for("oci"))
+        made.write("src/x", "x\n")
+        made.write("a.txt", "hello\n")
+        made.write("Dockerfile", DOCKERFILE.format(base=made.base))
+        yield made
+
+
+def shared(workshop: Workshop, *arguments: str, tag: str, write: bool = True) -> Built:
+    """A build of a builder that knows nothing but the step cache."""
+    steps = f"type=steps,ref={workshop.ref('steps')}"
+    to = ("--cache-to", steps, "--cache-to", "type=inline") if write else ()
+    built = workshop.build("--cache-from", steps, *to, *arguments, tag=tag)
+    assert built.code == 0, built.log
+    return built
+
+
+def ran(built: Built) -> set[str]:
+    return {name for name, outcome in built.outcomes.items() if outcome != "hit"}
+
+
+def test_another_builder_finds_every_step(workshop: Workshop) -> None:
+    first = shared(workshop, tag="app:1")
+    second = shared(workshop, tag="other:1")
+    assert len(ran(first)) == len(first.outcomes)
+    assert ran(second) == set()
+    assert second.digest == first.digest
+    assert second.result["bytes"]["pulled"] == 0
+    assert second.result["cache"]["exports"][0]["outcome"] == "unchanged"
+
+
+def test_a_change_runs_what_follows_it_and_nothing_else(workshop: Workshop) -> None:
+    shared(workshop, tag="app:1")
+    workshop.write("src/x", "changed\n")
+    second = shared(workshop, tag="app:2")
+    assert ran(second) == {
+        *("COPY src .", "RUN cat x > out", "RUN wc -c out > size"),
+        *("COPY --from=build /src/out /out", "RUN cat /out /hi > /both", "COPY a.txt /"),
+    }
+    third = shared(workshop, tag="other:1")
+    assert (ran(third), third.digest) == (set(), second.digest)
+
+
+def test_a_comment_changes_no_name(workshop: Workshop) -> None:
+    shared(workshop, tag="app:1")
+    dockerfile = (workshop.context / "Dockerfile").read_text()
+    workshop.write("Dockerfile", dockerfile.replace("RUN cat x > out", "RUN cat x > out # as it is"))
+    assert ran(shared(workshop, tag="app:2")) == set()
+
+
+def test_steps_above_an_unchanged_result_are_found_by_its_content(workshop: Workshop) -> None:
+    shared(workshop, tag="app:1")
+    dockerfile = (workshop.context / "Dockerfile").read_text()
+    workshop.write("Dockerfile", dockerfile.replace("RUN cat x > out", "RUN cat ./x > out"))
+    second = shared(workshop, tag="app:2")
+    assert ran(second) == {"RUN cat ./x > out", "RUN wc -c out > size"}
+    # Who makes it in the second way need not look at the content any more.
+    third = shared(workshop, tag="app:3")
+    assert (ran(third), third.digest, third.result["bytes"]["pulled"]) == (set(), second.digest, 0)
+
+
+def test_the_results_of_other_stages_are_there_when_they_are_needed(workshop: Workshop) -> None:
+    shared(workshop, tag="app:1")
+    dockerfile = (workshop.context / "Dockerfile").read_text()
+    workshop.write("Dockerfile", dockerfile.replace("/src/out /out", "/src/x /out"))
+    built = shared(workshop, tag="app:2")
+    assert ran(built) == {"COPY --from=build /src/x /out", "RUN cat /out /hi > /both", "COPY a.txt /"}
+
+
+def test_a_step_that_another_source_has_is_not_asked_for(workshop: Workshop) -> None:
+    shared(workshop, tag="app:1")
+    mark = len(workshop.registry.requests())
+    built = shared(workshop, "--cache-from", workshop.ref("app:1"), tag="app:2", write=False)
+    assert ran(built) == set()
+    assert not [item for item in workshop.registry.requests_after(mark) if item.path.startswith("/v2/steps/manifests")]
+    assert {step["source"] for step in built.result["steps"]} == {workshop.ref("app:1")}
+
+
+def test_hits_of_other_sources_are_shared_too(workshop: Workshop) -> None:
+    cache = f"type=registry,ref={workshop.ref('cache:max')}"
+    workshop.build("--cache-to", f"{cache},mode=max", tag="app:1")
+    filled = shared(workshop, "--cache-from", cache, tag="app:2")
+    assert ran(filled) == set()
+    assert ran(shared(workshop, tag="other:1")) == set()
+
+
+def test_no_cache_runs_everything_and_leaves_what_is_there(workshop: Workshop) -> None:
+    first = shared(workshop, tag="app:1")
+    tags = workshop.registry.tags("steps")
+    again = shared(workshop, "--no-cache", tag="app:2")
+    assert len(ran(again)) == len(again.outcomes)
+    assert workshop.registry.tags("steps") == tags
+    assert again.result["cache"]["exports"][0]["outcome"] == "unchanged"
+    assert shared(workshop, tag="app:3").digest == first.digest
