@@ -42,7 +42,7 @@ class PlanWorker:
 
     @classmethod
     def of(cls, ready: Ready) -> "PlanWorker":
-        return cls(ready.worker, asked_by_content=False)
+        return cls(ready.worker, asked_by_content=bool(ready.steps))
 
     def again(self) -> "PlanWorker":
         """For another look at the same graph; what has been found out about the world stays true."""

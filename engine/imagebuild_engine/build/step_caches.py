@@ -31,7 +31,7 @@ async def local_contents(target: Edge, worker: Worker[Result]) -> dict[Vertex, C
         for position, (edge, key) in enumerate(zip(vertex.inputs, cache_map(vertex.op).inputs, strict=True)):
             if key.content is not None and isinstance(edge.vertex.op, LocalSource):
                 context = await worker.execute(edge.vertex, ())
-                found[position] = tuple(await worker.digests(vertex, position, context, key.content))
+                found[position] = tuple(await worker.digests(vertex, position, context, key.content) or ())
         contents[vertex] = found
 
     async def tried(vertex: Vertex) -> None:
@@ -84,6 +84,9 @@ class StepCaches:
                 for number in numbers
             },
         )
+
+    def __bool__(self) -> bool:
+        return bool(self._caches)
 
     def reading(self, repository: str) -> StepRequests | None:
         """What was asked of a repository (registry/name), if it is read from."""

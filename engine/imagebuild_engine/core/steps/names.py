@@ -142,8 +142,10 @@ class Names:
 
     def learn(self, vertex: Vertex, contents: Contents) -> None:
         """What the step reads has become known. No name by definition changes by that."""
-        if contents and self._contents.get(vertex) != contents:
-            self._contents[vertex] = dict(contents)
+        before = self._contents.get(vertex, {})
+        now = {**before, **{position: digests for position, digests in contents.items() if digests}}
+        if now != before:
+            self._contents[vertex] = now
             self._named[vertex] = self._make(vertex)
 
     def rename(self, vertex: Vertex, name: Digest) -> None:
