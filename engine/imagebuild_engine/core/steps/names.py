@@ -48,23 +48,22 @@ class StepIdentity:
     @property
     def definition(self) -> Digest | None:
         """The name in which content counts only where nothing else is known. None if an input is not known at all."""
-        return self._name(lambda known: known.name is None)
+        return self._name(prefer_content=False)
 
     @property
     def by_content(self) -> Digest | None:
         """The name in which content counts wherever it is known. Without any, it is that by definition."""
-        return self._name(lambda known: bool(known.content))
+        return self._name(prefer_content=True)
 
-    def _name(self, counts: Callable[[KnownInput], bool]) -> Digest | None:
+    def _name(self, *, prefer_content: bool) -> Digest | None:
         parts: list[list[str]] = []
         for known in self.inputs:
-            if counts(known):
-                if not known.content:
-                    return None
+            if known.content and (prefer_content or known.name is None):
                 parts.append(["content", known.content[0]])
-            else:
-                assert known.name is not None
+            elif known.name is not None:
                 parts.append(["step", known.selector, known.name])
+            else:
+                return None
         return Digest.of(go_json([_STEP, self.key, parts]))
 
 
