@@ -7,7 +7,16 @@ imported by the first request, not by this package.
 
 from .client import RegistryClient
 from .credentials import Credentials, CredentialStore, DockerCredentials
-from .errors import Denied, InvalidResponse, NotFound, RegistryError, RegistryTimeout, Unauthorized, Unavailable
+from .errors import (
+    DeletionRefused,
+    Denied,
+    InvalidResponse,
+    NotFound,
+    RegistryError,
+    RegistryTimeout,
+    Unauthorized,
+    Unavailable,
+)
 from .image import IMAGE_CONFIG_TYPES, FetchedImage, acceptable, choose_manifest, fetch_image, is_attestation
 from .retry import RetryPolicy
 from .transport import Timeouts, Transfer
@@ -17,6 +26,7 @@ __all__ = [
     "IMAGE_CONFIG_TYPES",
     "CredentialStore",
     "Credentials",
+    "DeletionRefused",
     "Denied",
     "DockerCredentials",
     "FetchedImage",

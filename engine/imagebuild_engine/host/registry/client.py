@@ -25,9 +25,10 @@ from ...core.oci import (
 from ...core.oci.manifest import MAX_BYTES as MANIFEST_BYTES
 from .credentials import CredentialStore
 from .download import download
-from .errors import InvalidResponse, NotFound, RegistryError
+from .errors import DeletionRefused, InvalidResponse, NotFound, RegistryError
 from .referrers import Referrers
 from .retry import RetryPolicy
+from .tags import list_tags
 from .transport import Answer, Request, Timeouts, Transfer, Transport
 from .upload import PushOutcome, Upload
 
@@ -35,6 +36,7 @@ _ACCEPT = ", ".join(
     (MediaType.OCI_INDEX, MediaType.OCI_MANIFEST, MediaType.DOCKER_LIST, MediaType.DOCKER_MANIFEST, "*/*;q=0.1")
 )
 _HEAD_TELLS_NOTHING = frozenset({400, 405, 406, 501})
+_DELETES_NOTHING = frozenset({405, 501})
 
 
 class RegistryClient:
@@ -180,6 +182,29 @@ class RegistryClient:
     async def push_manifest(self, ref: Reference, data: bytes, media_type: str) -> Descriptor:
         """Stores a manifest under the reference's digest, else its tag. Its blobs must be there."""
         return (await self._push_manifest(ref, data, media_type))[0]
+
+    def tags(self, ref: Reference) -> AsyncGenerator[str, None]:
+        """All tags of the repository, in the registry's order. Close it if you do not read to the end."""
+        return list_tags(self._transport, ref)
+
+    async def delete_manifest(self, ref: Reference) -> None:
+        """Deletes the manifest of the reference's digest, and with it all tags that it has. Raises NotFound if it is
+        gone already, DeletionRefused if the registry deletes nothing.
+        """
+        assert ref.digest is not None
+        request = Request(
+            registry=ref.registry,
+            method="DELETE",
+            target=f"/v2/{ref.repository}/manifests/{ref.digest}",
+            scopes=(f"repository:{ref.repository}:delete,pull",),
+            ok=frozenset({200, 202, 204}),
+        )
+        try:
+            await self._transport.call(request)
+        except RegistryError as error:
+            if error.status in _DELETES_NOTHING or error.code == "UNSUPPORTED":
+                raise DeletionRefused(ref.registry, error.message, status=error.status, code=error.code) from error
+            raise
 
     async def referrers(self, subject: Reference, artifact_type: str) -> tuple[Descriptor, ...]:
         """The manifests of that type which name the manifest (by digest) as their subject, as the registry lists them.

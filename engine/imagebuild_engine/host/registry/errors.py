@@ -67,6 +67,10 @@ class InvalidResponse(RegistryError):
     """The answer breaks the protocol: wrong digest, wrong size, too large, not what was asked for."""
 
 
+class DeletionRefused(RegistryError):
+    """The registry deletes nothing (405 or 501): it is a setting of most that can."""
+
+
 class _Meaning(NamedTuple):
     error: type[RegistryError]
     temporary: bool

@@ -7,14 +7,14 @@ has written reads again, and writes again if it has to.
 
 import asyncio
 import json
-import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
 from ...core.oci import Descriptor, Digest, Index, InvalidDescriptor, MediaType, Reference, parse_manifest
 from ...core.oci.manifest import MAX_BYTES as MANIFEST_BYTES
 from .errors import InvalidResponse, NotFound, RegistryError
+from .paging import next_page
 from .transport import Answer, Request, Transport
 
 MAX_PAGES = 10
@@ -23,7 +23,6 @@ MAX_REFERRERS = 1000
 _WRITES = 5
 _CHECKS = 8
 _NO_SUCH_API = frozenset({400, 404, 405, 406, 501})
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?(?=[\s;,]|$)', re.IGNORECASE)
 
 
 class Manifests(Protocol):
@@ -121,7 +120,7 @@ class Referrers:
                     return None
                 raise InvalidResponse(self._subject.registry, f"page {page + 1} of the referrers is no index")
             found += entries
-            target = _next_page(answer, target, root)
+            target = next_page(answer, target, root)
         return found[:MAX_REFERRERS]
 
     async def _by_tag(self) -> Sequence[Descriptor]:
@@ -168,12 +167,3 @@ def _entries(answer: Answer) -> list[Descriptor] | None:
         except InvalidDescriptor:
             continue
     return found
-
-
-def _next_page(answer: Answer, target: str, root: str) -> str | None:
-    """Where the next page is (RFC 8288). Only below the same path: what else a registry might say is no page of it."""
-    found = _NEXT.search(answer.headers.get("link", "")[:4096])
-    if found is None:
-        return None
-    parts = urlsplit(urljoin(target, found[1]))
-    return f"{parts.path}?{parts.query}" if parts.path == root and parts.query else None
