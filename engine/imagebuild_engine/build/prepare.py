@@ -162,8 +162,7 @@ class Preparation:
             lowered.target,
             worker,
             self.view,
-            seconds=request.cache_import_timeout_seconds,
-            max_age=request.cache_max_age_seconds,
+            self.policy,
         )
         return Ready(lowered=lowered, imported=self.imported, worker=worker, epoch=epoch, steps=steps)
 

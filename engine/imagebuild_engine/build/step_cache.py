@@ -1,7 +1,7 @@
 """A step cache read: asked for single steps while the build is being solved, only for those that no other source has.
 
-One that was slow or failed once is not asked again in this build; all its waiting together has the deadline of a
-source. A record that is broken is none.
+One that failed once is not asked again in this build; how long it is waited for is its supplier's to decide. A record
+that is broken is none.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..contract import ImportOutcome
 from ..core.cache import ChainResult, Link, Record, RecordId, root_key
 from ..core.graph import Edge, Vertex, cache_map, walk
 from ..core.oci import Digest
@@ -21,6 +20,7 @@ from .imports import Imported, outcome_of
 from .layers import RemoteLayer, Result
 from .progress import Notice, View
 from .step_requests import StepRequests
+from .supplier import GivenUp, Supplier
 
 Known = Mapping[Vertex, Solved[Result]]
 """What the solve has found out so far."""
@@ -36,12 +36,11 @@ class _Promise:
 
 @dataclass
 class StepCache:
-    """One step cache, read by one build. `seconds` is all the time that it may take."""
+    """One step cache, read by one build."""
 
     requests: StepRequests
     imported: Imported
     view: View
-    seconds: float
     _failed: bool = False
     _told: bool = False
     _promises: dict[Vertex, _Promise] = field(default_factory=dict)
@@ -51,6 +50,12 @@ class StepCache:
 
     def __post_init__(self) -> None:
         self.imported.layers = self._layers
+
+    @property
+    def _supplier(self) -> Supplier:
+        supplier = self.imported.supplier
+        assert supplier is not None
+        return supplier
 
     @property
     def plan(self) -> ProbePlan:
@@ -89,22 +94,24 @@ class StepCache:
         if self._failed:
             return
         started = time.monotonic()
+        supplier, requests = self._supplier, self.requests
         try:
-            async with asyncio.timeout(max(0.0, self.seconds - self.imported.seconds)):
-                await self.requests.ask(names, by_content)
-        except TimeoutError:
-            self._fail("timeout", f"no answers within {self.seconds:g} s")
+            await supplier.wait(requests.ask(names, by_content, seconds=supplier.left))
+        except GivenUp:
+            self._fail(supplier.reason)
         except RegistryError as error:
-            self._fail(outcome_of(error), str(error)[:300])
+            self.imported.answered, self.imported.why = outcome_of(error), str(error)[:300]
+            self._fail(self.imported.why)
         self.imported.seconds += time.monotonic() - started
-        if self.requests.broken and not self._told:
+        self.imported.expired |= requests.expired
+        if requests.broken and not self._told:
             self._told = True
-            self._warn(self.requests.broken)
-        if self.requests.broken and not self._failed:
+            self._warn(requests.broken)
+        if requests.broken and not self._failed:
             # What else is there can be used all the same.
             useful = self.plan.has_found
-            self.imported.outcome = "unused" if useful else "invalid"
-            self.imported.reason = "" if useful else self.requests.broken
+            self.imported.answered = "unused" if useful else "invalid"
+            self.imported.why = "" if useful else requests.broken
 
     def _records(self, vertex: Vertex) -> frozenset[RecordId]:
         """What the source's index has of the step now; of what it rests on, too, for records are linked."""
@@ -146,7 +153,7 @@ class StepCache:
             assert layer is not None, "such records are refused"
             key = (layer.descriptor.digest, layer.diff_id, layer.created)
             place = self._places.setdefault(key, len(self._places))
-            self._layers.setdefault(place, layer)
+            self._layers.setdefault(place, replace(layer, supplier=self._supplier))
             places.append(place)
         return tuple(places)
 
@@ -160,9 +167,8 @@ class StepCache:
         found = next(iter(index.root(key)), None)
         return index.add(Record(digest=key)) if found is None else found
 
-    def _fail(self, outcome: ImportOutcome, reason: str) -> None:
+    def _fail(self, reason: str) -> None:
         self._failed = True
-        self.imported.outcome, self.imported.reason = outcome, reason
         self._warn(reason)
 
     def _warn(self, reason: str) -> None:

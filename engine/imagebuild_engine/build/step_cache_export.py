@@ -116,7 +116,7 @@ class StepCacheExporter:
         # There was a record, and the step ran all the same: its layers are gone.
         lost = {vertex for vertex in results if plan.found(vertex) and self._ran(vertex) and not vertex.ignore_cache}
         while asked := plan.round(set(results), result=True):
-            await requests.ask(asked)
+            await requests.ask(asked, seconds=self.asking_seconds)
         wanted: dict[Vertex, list[Digest]] = {}
         useless = set(requests.unusable)
         for vertex in results:

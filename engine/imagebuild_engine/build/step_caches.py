@@ -13,7 +13,7 @@ from ..core.solver import Solved, Worker
 from ..core.steps import Contents, Names, ProbePlan
 from ..host.registry import RegistryClient
 from .failures import StepRefused
-from .imports import Imported
+from .imports import Imported, ImportPolicy
 from .layers import Result
 from .progress import View
 from .step_cache import Known, StepCache
@@ -58,9 +58,7 @@ class StepCaches:
         target: Edge | None,
         worker: Worker[Result],
         view: View,
-        *,
-        seconds: float,
-        max_age: float | None,
+        policy: ImportPolicy,
     ) -> Self:
         """Those among the sources that may be read. Nothing is asked yet."""
         numbers = [number for number, item in enumerate(imported) if is_step_cache(item)]
@@ -75,11 +73,11 @@ class StepCaches:
                         client=client,
                         reference=Reference.parse(imported[number].source.ref),
                         plan=ProbePlan(Names(target, contents)),
-                        max_age=max_age,
+                        oldest=policy.oldest,
+                        tags_at_home=policy.trust is not None,
                     ),
                     imported=imported[number],
                     view=view,
-                    seconds=seconds,
                 )
                 for number in numbers
             },
@@ -120,4 +118,4 @@ class StepCaches:
 
 def is_step_cache(imported: Imported) -> bool:
     """Is it one, and not one that must not be read?"""
-    return imported.source.type == "steps" and imported.outcome == "unused"
+    return imported.source.type == "steps" and imported.answered == "unused"

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from ..core.graph import Vertex
 from ..core.oci import Digest, Reference
-from ..core.steps import InvalidStep, ProbePlan, StepRecord, decode_step, tag_of, written_at
+from ..core.steps import InvalidStep, ProbePlan, StepRecord, decode_step, tag_of
 from ..host.registry import InvalidResponse, NotFound, RegistryClient
-from .cache_source import remote_layer
+from .cache_source import CREATED, remote_layer
 
 _SIDE_BY_SIDE = 16
 """Requests. No answer is larger than a manifest, of which a registry takes 4 MiB."""
@@ -18,26 +17,32 @@ _SIDE_BY_SIDE = 16
 
 @dataclass
 class StepRequests:
-    """One repository and what is known of it. `max_age` is in seconds."""
+    """One repository and what is known of it."""
 
     client: RegistryClient
     reference: Reference
     plan: ProbePlan
-    max_age: float | None = None
+    oldest: str = ""
+    """The time (RFC 3339, UTC) before which results count as expired; "" is none."""
+    tags_at_home: bool = False
+    """Does only the registry itself say what a tag stands for? See RegistryClient.until."""
     unusable: set[Digest] = field(default_factory=set)
     """Names under which something lies that is no use: it is broken, or too old."""
+    expired: frozenset[Digest] = frozenset()
+    """The keys of steps whose records are too old."""
     broken: str = ""
     """What was wrong with the first record that was broken."""
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SIDE_BY_SIDE))
 
-    async def ask(self, names: Collection[Digest], by_content: Vertex | None = None) -> None:
+    async def ask(self, names: Collection[Digest], by_content: Vertex | None = None, *, seconds: float) -> None:
         """What lies under the names (of a step by its content, or of steps by definition) gets into the plan.
 
-        Raises RegistryError; what was answered until then is known.
+        After so many seconds nothing is tried again. Raises RegistryError; what was answered until then is known.
         """
+        client = self.client.until(self.client.now() + seconds, tags_at_home=self.tags_at_home)
 
         async def answered(name: Digest) -> None:
-            record = await self._read(name)
+            record = await self._read(client, name)
             if by_content is None:
                 self.plan.answer(name, record)
             else:
@@ -45,11 +50,11 @@ class StepRequests:
 
         await side_by_side(answered(name) for name in names)
 
-    async def _read(self, name: Digest) -> StepRecord | None:
+    async def _read(self, client: RegistryClient, name: Digest) -> StepRecord | None:
         reference = self.tagged(name)
         try:
             async with self._slots:
-                _, data = await self.client.manifest(reference)
+                _, data = await client.manifest(reference)
             record = decode_step(data, name)
             if any(remote_layer(layer, reference) is None for layer in record.layers):
                 raise InvalidStep("its layers do not say what they are when they are unpacked")
@@ -59,9 +64,9 @@ class StepRequests:
             self.unusable.add(name)
             self.broken = self.broken or f"{reference.tag} cannot be used: {error}"[:300]
             return None
-        age = (datetime.now(UTC) - written_at(record.written)).total_seconds()
-        if self.max_age is not None and age > self.max_age:
+        if self.oldest and min(_times(record)) < self.oldest.removesuffix("Z"):
             self.unusable.add(name)
+            self.expired |= {record.identity.key}
             return None
         return record
 
@@ -90,3 +95,9 @@ async def side_by_side(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _times(record: StepRecord) -> Iterable[str]:
+    """When the step was made, and those whose layers it lies on; "" where nobody knows. They sort without their Z."""
+    tops = {step.layers for step in record.below} | {len(record.layers)}
+    return (record.layers[top - 1].annotations.get(CREATED, "").removesuffix("Z") for top in tops)

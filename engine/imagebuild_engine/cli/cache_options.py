@@ -40,7 +40,7 @@ def source(option: str, text: str) -> CacheSource:
         case "steps":
             ref = given.repository("ref")
             given.end()
-            return CacheSource(ref=ref, type="steps")
+            return CacheSource(ref=ref, type="steps", kind="shared")
         case _:
             raise given.foreign()
 
