@@ -106,6 +106,8 @@ class FaultyRegistry:
         """Accepted Authorization headers; with `challenge` set, everybody else gets that."""
         self.challenge = ""
         self.digest_headers = True
+        self.page = 1000
+        """Tags in one answer at most."""
         self._rules: list[_Rule] = []
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -228,6 +230,8 @@ class FaultyRegistry:
             return self._upload(method, found, target, body, first)
         if found := re.fullmatch(r"/v2/(.+)/blobs/([^/]+)", path):
             return self._blob(self.blobs[found[1]].get(found[2]), headers)
+        if found := re.fullmatch(r"/v2/(.+)/tags/list", path):
+            return self._tags(found[1], parse_qs(urlsplit(target).query))
         return Status(200, {}, b"{}") if path == "/v2/" else Status(404, {}, _error("NAME_UNKNOWN"))
 
     def _manifest(self, method: str, name: str, selector: str, headers: Mapping[str, str], body: bytes) -> Status:
@@ -238,9 +242,24 @@ class FaultyRegistry:
             return Status(201, {"Docker-Content-Digest": digest})
         if (name, selector) not in self.manifests:
             return Status(404, {}, _error("MANIFEST_UNKNOWN"))
+        if method == "DELETE":
+            body = self.manifests[name, selector][1]
+            for key in [key for key, (_, data) in self.manifests.items() if key[0] == name and data == body]:
+                del self.manifests[key]
+            return Status(202)
         media_type, data = self.manifests[name, selector]
         told = {"Docker-Content-Digest": Digest.of(data)} if self.digest_headers else {}
         return Status(200, {"Content-Type": media_type, **told}, data)
+
+    def _tags(self, name: str, query: Mapping[str, list[str]]) -> Status:
+        """By pages of `n` in order, as the spec has it."""
+        known = sorted(tag for repository, tag in self.manifests if repository == name and ":" not in tag)
+        if not known:
+            return Status(404, {}, _error("NAME_UNKNOWN"))
+        left = [tag for tag in known if tag > query.get("last", [""])[0]]
+        page = left[: min(int(query["n"][0]), self.page)]
+        more = {"Link": f'</v2/{name}/tags/list?n={len(page)}&last={page[-1]}>; rel="next"'} if page != left else {}
+        return Status(200, more, json.dumps({"name": name, "tags": page}).encode())
 
     def _blob(self, data: bytes | None, headers: Mapping[str, str]) -> Status:
         if data is None:

@@ -15,11 +15,14 @@ from .metadata import metadata
 from .plan import plan
 from .run import run
 from .settings import Settings
+from .step_prune import Pruned, PruneFailed, prune_steps
 
 __all__ = [
     "CacheUnreadable",
     "Checked",
     "Inspected",
+    "PruneFailed",
+    "Pruned",
     "Settings",
     "compare_caches",
     "comparison_json",
@@ -29,6 +32,7 @@ __all__ = [
     "other_layers",
     "plan",
     "progress",
+    "prune_steps",
     "run",
     "run_checks",
 ]

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import cache_options
+from ..contract import Reference
+from ..core.steps import Keeping
+from . import cache_options, cache_use, steps
 
 if TYPE_CHECKING:
     from ..build import Inspected
@@ -21,13 +25,12 @@ class _Trouble(click.ClickException):
 
 @click.group()
 def cache() -> None:
-    """Look into the cache of an image, or into one that is no image."""
+    """Look into caches, and keep step caches small."""
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+def _output(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True),
-        click.option("--platform", default="", help="Which image of several (default: this machine's)."),
         click.option(
             "--insecure-registry",
             "insecure",
@@ -38,6 +41,11 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    platform = click.option("--platform", default="", help="Which image of several (default: this machine's).")
+    return _output(platform(command))
 
 
 @cache.command(help=f"The steps that CACHE knows, stage by stage. CACHE is {_SHAPES}.")
@@ -64,6 +72,39 @@ def diff(first: str, second: str, form: str, platform: str, insecure: tuple[str,
     facts = comparison_json(one, other, comparison)
     _show(facts if form == "json" else difference(one, other, comparison))
     raise click.exceptions.Exit(0 if facts["equal"] else 1)
+
+
+@cache.command(short_help="Delete old steps of a step cache.")
+@click.argument("repository", metavar="REPOSITORY")
+@click.option("--older-than", metavar="DURATION", help="Delete what was written longer ago, such as 12h or 30d.")
+@click.option("--max-size", metavar="SIZE", help="Delete the oldest until all layers together are no larger (10g).")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@_output
+def prune(
+    repository: str, older_than: str | None, max_size: str | None, dry_run: bool, form: str, insecure: tuple[str, ...]
+) -> None:
+    """Delete steps of the step cache in REPOSITORY: what is older than --older-than, then the oldest until --max-size
+    is met. The registry's own garbage collection then frees the space.
+    """
+    from ..build import PruneFailed, prune_steps
+    from .cache_text import pruned
+
+    if older_than is None and max_size is None:
+        raise click.UsageError("give --older-than, --max-size or both: without them nothing would be deleted")
+    source = cache_options.source("REPOSITORY", f"type=steps,ref={repository}")
+    keeping = Keeping(
+        older_than=None if older_than is None else cache_use.seconds_of(older_than, "--older-than"),
+        max_size=None if max_size is None else steps.size("--max-size", max_size),
+    )
+    now = datetime.now(UTC)
+    try:
+        done = asyncio.run(
+            prune_steps(Reference.parse(source.ref), keeping, dry_run=dry_run, insecure=insecure, now=now)
+        )
+    except PruneFailed as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise click.exceptions.Exit(error.exit_code) from error
+    _show(done.to_json() if form == "json" else pruned(done))
 
 
 def _read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[Inspected]":

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..build import Inspected, other_layers
+from ..build import Inspected, Pruned, other_layers
+from ..core.amounts import size
 from ..core.cache import CachedStep, Comparison, StepInput
 
 _WHY = {
@@ -36,6 +37,20 @@ def tree(inspected: Inspected) -> Iterator[str]:
             yield f"{'└─' if last else '├─'} {number + 1:>2}  {_title(inspected, step)}"
             for line in _details(inspected, step):
                 yield f"{'  ' if last else '│ '}     {line}"
+
+
+def pruned(done: Pruned) -> Iterator[str]:
+    """What was deleted, or would be, and what is left."""
+    pruning = done.pruning
+    for record in pruning.gone:
+        yield f"{record.written:%Y-%m-%d %H:%M}  {record.tags[0][:17]}  {record.instruction[:_WIDTH]}"
+    verb = "would be deleted" if done.dry_run else "deleted"
+    yield (
+        f"{done.repository}: {_count(len(pruning.gone), 'record')} {verb}, {pruning.kept} kept, "
+        f"{size(pruning.size_before)} of layers before and {size(pruning.size_after)} after"
+    )
+    if done.foreign:
+        yield f"{_count(done.foreign, 'tag')} that look like steps and are none were left alone"
 
 
 def _ground(inspected: Inspected, step: CachedStep) -> str:

@@ -40,6 +40,11 @@ def test_a_record_comes_back_under_each_of_its_names() -> None:
         assert decode_step(encode_step(FULL), name) == FULL
 
 
+def test_no_instruction_moves_a_cursor() -> None:
+    made = replace(record(), instruction="RUN \x1b[2J <<E\nx\nE" + "x" * 9999)
+    assert decode_step(encode_step(made), made.names[0]).instruction.startswith("RUN  [2J <<E x Ex")
+
+
 def test_equal_records_are_equal_bytes() -> None:
     assert encode_step(record()) == encode_step(record())
 

@@ -113,7 +113,7 @@ def _to_json(record: StepRecord) -> dict[str, Any]:
         "key": record.identity.key,
         "inputs": [_input_to_json(known) for known in record.identity.inputs],
         "written": record.written,
-        "instruction": record.instruction[:_MAX_TEXT],
+        "instruction": _one_line(record.instruction),
         "seconds": record.seconds,
         "below": [
             {"name": step.name, "layers": step.layers} | ({"content": step.content} if any(step.content) else {})
@@ -148,7 +148,7 @@ def _from_json(value: Any, layers: tuple[Descriptor, ...]) -> StepRecord:
         written=written,
         follows=Digest.parse(follows) if follows is not None else None,
         below=tuple(_below(step, len(layers)) for step in _list(item.get("below", []), len(layers) * 4)),
-        instruction=str(item.get("instruction", ""))[:_MAX_TEXT],
+        instruction=_one_line(str(item.get("instruction", ""))),
         seconds=float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 1e9 else 0.0,
     )
     if not record.names:
@@ -189,3 +189,8 @@ def _object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise InvalidStep("it has something that is no object")
     return value
+
+
+def _one_line(text: str) -> str:
+    """For people: it ends on terminals, so there is nothing in it that would move a cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:_MAX_TEXT])

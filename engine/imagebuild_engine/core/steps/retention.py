@@ -10,12 +10,13 @@ from ..oci import Digest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRecord:
-    """One manifest. Deleting it takes all its tags away. `layers` are sizes by digest, in bytes."""
+    """One manifest. Deleting it takes all its tags away."""
 
     digest: Digest
     tags: tuple[str, ...]
     written: datetime
-    layers: Mapping[Digest, int]
+    layers: tuple[Digest, ...]
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Keeping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruning:
-    """What goes, oldest first, and the sizes of all layers before and after."""
+    """What goes, oldest first, how many records stay, and the bytes of all layers before and after."""
 
     gone: tuple[KeptRecord, ...]
     kept: int
@@ -36,12 +37,14 @@ class Pruning:
     size_after: int
 
 
-def prune(records: Iterable[KeptRecord], keeping: Keeping, now: datetime) -> Pruning:
-    """The oldest go first; of those written at the same time the ones with most layers, for nothing lies on them."""
+def prune(records: Iterable[KeptRecord], sizes: Mapping[Digest, int], keeping: Keeping, now: datetime) -> Pruning:
+    """The oldest go first; of those written at the same time the ones with most layers, for nothing lies on them.
+
+    `sizes` are those of the layers.
+    """
     left = sorted(records, key=lambda item: (min(item.written, now), -len(item.layers), item.digest))
-    uses = Counter(digest for record in left for digest in record.layers)
-    sizes = {digest: size for record in left for digest, size in record.layers.items()}
-    size_before = size = sum(sizes.values())
+    uses = Counter(digest for record in left for digest in set(record.layers))
+    size_before = size = sum(sizes[digest] for digest in uses)
     gone = []
     for record in left:
         too_old = keeping.older_than is not None and (now - record.written).total_seconds() > keeping.older_than
@@ -49,7 +52,7 @@ def prune(records: Iterable[KeptRecord], keeping: Keeping, now: datetime) -> Pru
         if not (too_old or too_large):
             continue
         gone.append(record)
-        for digest in record.layers:
+        for digest in set(record.layers):
             uses[digest] -= 1
             if not uses[digest]:
                 size -= sizes[digest]
