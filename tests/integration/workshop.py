@@ -62,7 +62,8 @@ class Workshop:
             *("build", "--progress", "plain", "--push", "--tag", f"{self.registry.host}/{tag}"),
             *("--metadata-file", str(metadata), *arguments, str(self.context)),
         )
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        assert metadata.exists(), done.stderr
         return Built(done.returncode, done.stderr, json.loads(metadata.read_text()))
 
     def ref(self, tag: str) -> str:

@@ -1,156 +1,99 @@
-"""The solved target → caches that are no image: a cacheconfig with its layers, at a registry or in a directory."""
+"""Caches beside the image: each to where it was asked to go, after the image is where it belongs, and an outcome."""
 
-import asyncio
-import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..contract import CacheTarget
-from ..core.cache import NO_PARENT, CacheConfig, LayerPlaces, LayerResult, encode_config
-from ..core.graph import Edge, Vertex, walk
-from ..core.oci import Descriptor, Reference
-from ..core.solver import Solve, solved_records
-from ..host.content import ContentError
-from ..host.registry import RegistryError
-from .artifact import Artifact, cache_artifact
-from .cache_source import CREATED, DESCRIPTION, DIFF_ID
-from .failures import LayerLost, OutputUnwritable, PushFailed
-from .imports import Imported
-from .layers import Layer, RemoteLayer, Result, Tree
-from .oci_layout import write_layout
-from .packing import ListedLayer, Packer
-from .progress import Notice, View
-from .push import Moved, push
-from .results import known_results, position
+import msgspec
 
+from ..contract import CacheExportResult, CacheTarget
+from ..core.oci import Digest, Reference
+from ..host.content import ContentError
+from ..host.layers import LayerError
+from ..host.registry import RegistryError
+from ..host.snapshots import SnapshotError
+from .artifact import Artifact, cache_artifact
+from .attached_export import AttachedExporter
+from .cache_description import CacheDescriber, DescribedCache
+from .failures import LayerLost, OutputUnwritable, PushFailed
+from .oci_layout import write_layout
+from .progress import Notice, View
+from .push import Uploads, push
+
+_PROBLEMS = (PushFailed, OutputUnwritable, LayerLost, RegistryError, ContentError, LayerError, SnapshotError, OSError)
+"""What writing a cache may come to."""
 _READABLE = 1 << 20
 """BuildKit reads no larger manifest or config (remotecache/import.go, readBlob)."""
 
 
 @dataclass
 class CacheExporter:
-    """One build's caches. `image` is the tree that was asked for, `names` where its layers have been pushed to."""
+    """One build's caches. `image` has the layers of the image, and `names` are where they have been pushed to."""
 
-    packer: Packer
-    solve: Solve[Result]
-    target: Edge
-    imported: Sequence[Imported]
-    image: Tree
+    describer: CacheDescriber
+    uploads: Uploads
+    image: frozenset[Digest]
     names: Sequence[Reference]
+    attached: AttachedExporter
     view: View
-    _described: dict[str, "_Cache"] = field(default_factory=dict)
+    _described: dict[str, DescribedCache] = field(default_factory=dict)
 
-    async def write(self, target: CacheTarget) -> Moved:
+    async def write(self, target: CacheTarget) -> CacheExportResult:
         """The cache to its place. Raises PushFailed, OutputUnwritable, LayerLost, unless the target shrugs them off."""
+        started = time.monotonic()
+        name = target.ref or f"of type {target.type}"
         try:
-            return await self._write(target)
-        except (PushFailed, OutputUnwritable, LayerLost, RegistryError, ContentError) as error:
+            if target.type == "attached":
+                result = await self.attached.write(target)
+            else:
+                result = await self._write(target)
+        except _PROBLEMS as error:
             if not target.ignore_error:
                 raise
             cause = f": {error.__cause__}" if isinstance(error, PushFailed) else ""
-            self.view.show(Notice(text=f"the cache {target.ref} was not written: {error}{cause}", warning=True))
-            return Moved()
+            reason = f"{error}{cause}"
+            self.view.show(Notice(text=f"the cache {name} was not written: {reason}", warning=True))
+            result = CacheExportResult(type=target.type, outcome="failed", ref=target.ref, reason=reason[:300])
+        if result.outcome == "empty":
+            self.view.show(Notice(text=f"the cache {name} was not written: no step has a result"))
+        return msgspec.structs.replace(result, seconds=round(time.monotonic() - started, 3))
 
-    async def _write(self, target: CacheTarget) -> Moved:
+    async def _write(self, target: CacheTarget) -> CacheExportResult:
+        assert target.type in ("registry", "local"), target.type
         if target.mode not in self._described:
-            self._described[target.mode] = await self._describe(target.mode)
+            wanted = self.describer.all_there_are if target.mode == "max" else self.describer.none_but_the_image
+            self._described[target.mode] = await self.describer.describe(wanted)
         cache = self._described[target.mode]
         if not cache.layers:
-            self.view.show(Notice(text=f"the cache {target.ref} was not written: no step has a result"))
-            return Moved()
+            return CacheExportResult(type=target.type, outcome="empty", ref=target.ref)
         artifact = cache_artifact(
-            cache.config,
+            cache.data,
             cache.layers,
             image_manifest=target.image_manifest,
             oci_media_types=target.oci_media_types,
         )
-        moved = Moved()
+        pushed = 0
         if target.type == "registry":
             reference = Reference.parse(target.ref)
-            store = self.packer.store
-            moved = await push(store.client, store, [reference], artifact, cache.remote, self.names)
+            await push(self.uploads, [reference], artifact, cache.remote, self.names)
+            pushed = self.uploads.pushed(reference, [layer for layer in cache.layers if layer.digest not in self.image])
         else:
-            await write_layout(Path(target.ref), self.packer.store, artifact, list(cache.remote.values()), target.tag)
+            store = self.uploads.store
+            await write_layout(Path(target.ref), store, artifact, list(cache.remote.values()), target.tag)
         self._tell(target, cache, artifact)
-        return moved
+        return CacheExportResult(
+            type=target.type,
+            outcome="exported",
+            ref=target.ref,
+            digest=str(artifact.descriptor().digest),
+            pushed=pushed,
+        )
 
-    def _tell(self, target: CacheTarget, cache: "_Cache", artifact: Artifact) -> None:
+    def _tell(self, target: CacheTarget, cache: DescribedCache, artifact: Artifact) -> None:
         top = artifact.descriptor()
-        text = f"cache {target.ref}: {cache.records} records, {len(cache.layers)} layers, {top.digest}"
+        text = f"cache {target.ref}: {len(cache.config.records)} records, {len(cache.layers)} layers, {top.digest}"
         self.view.show(Notice(text=text))
         if max(top.size, artifact.config.size) > _READABLE:
             text = f"the cache {target.ref} is too large for BuildKit, which reads manifests and configs up to 1 MiB"
             self.view.show(Notice(text=text, warning=True))
-
-    async def _describe(self, mode: str) -> "_Cache":
-        """The layers of the mode's results, packed, and the records that name them."""
-        results = await self._results(mode)
-        layers: dict[Vertex, Sequence[Layer]] = {vertex: tree.layers for vertex, (tree, _) in results.items()}
-        packed = dict(
-            zip(layers, await asyncio.gather(*(self.packer.pack(found) for found in layers.values())), strict=True)
-        )
-        places = LayerPlaces()
-        at: dict[int, ListedLayer] = {}
-        texts: dict[int, str] = {}
-        tops: dict[Vertex, LayerResult] = {}
-        for vertex, chain in packed.items():
-            below = NO_PARENT
-            for layer in chain:
-                below = places.place_on(below, layer.descriptor.digest)
-                at.setdefault(below, layer)
-            texts.setdefault(below, vertex.origin.instruction if vertex.origin else vertex.description)
-            tops[vertex] = LayerResult(below, results[vertex][1])
-        sources = tuple(item.index for item in self.imported)
-        records = solved_records(
-            self.solve, self.target, sources, lambda solved: tops.get(solved.vertex), table=places.table
-        )
-        config, order = CacheConfig(blobs=tuple(places.blobs), table=places.table, records=records).normalized()
-        return _Cache(
-            config=encode_config(config),
-            records=len(config.records),
-            layers=tuple(annotated(at[place], texts.get(place, "")) for place in order),
-            remote={layer.descriptor.digest: layer.remote for layer in at.values() if layer.remote},
-        )
-
-    async def _results(self, mode: str) -> dict[Vertex, tuple[Tree, str]]:
-        """The result of every step, but for mode min only those that are made of the image's layers."""
-        results: dict[Vertex, tuple[Tree, str]] = {}
-        for vertex in walk(self.target):
-            if not vertex.inputs:
-                continue
-            for tree, created in known_results(self.solve.solved[vertex], self.imported):
-                if await self._wanted(mode, tree):
-                    results[vertex] = tree, created
-                    break
-        return results
-
-    async def _wanted(self, mode: str, tree: Tree) -> bool:
-        if position(self.image, tree, "") is not None:
-            return True
-        if mode == "min":
-            return False
-        with contextlib.suppress(RegistryError):
-            return await self.packer.store.has(tree)
-        return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cache:
-    """A cacheconfig's bytes, and its layers by place; `remote` by digest."""
-
-    config: bytes
-    records: int
-    layers: tuple[Descriptor, ...]
-    remote: dict[str, RemoteLayer]
-
-
-def annotated(layer: ListedLayer, text: str) -> Descriptor:
-    """The layer as a cache lists it: there is no image config that would tell the rest."""
-    annotations = {CREATED: layer.created, DIFF_ID: str(layer.diff_id), DESCRIPTION: text}
-    return Descriptor(
-        media_type=layer.descriptor.media_type,
-        digest=layer.descriptor.digest,
-        size=layer.descriptor.size,
-        annotations={name: value for name, value in annotations.items() if value},
-    )

@@ -1,7 +1,7 @@
 """What lies at a cache source: records and the layers that they name, whatever shape they come in.
 
     a cache        an OCI manifest whose config is a cacheconfig, or an index that lists its layers and then the config
-    an image       records in its config
+    an image       records in its config, and in its attached cache (attached.py) if it has one
     several images an index: each image has records of its own; BuildKit reads those of all platforms, and so do we
 
 Everything here is hostile: sizes, numbers and depths are bounded, and what is broken raises ValueError.
@@ -10,7 +10,7 @@ Everything here is hostile: sizes, numbers and depths are bounded, and what is b
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,8 @@ from ..core.cache import (
     decode_config,
     decode_records,
     is_time,
+    joined,
+    normalized,
     without_layers,
 )
 from ..core.explain import Components
@@ -40,8 +42,10 @@ from ..core.oci import (
 )
 from ..core.oci.config import MAX_BYTES as CONFIG_BYTES
 from ..core.oci.manifest import MAX_BYTES as MANIFEST_BYTES
-from ..host.content import BlobMissing, OciLayout
-from ..host.registry import IMAGE_CONFIG_TYPES, NotFound, RegistryClient, is_attestation
+from ..host.content import BlobMissing, ContentError, OciLayout
+from ..host.registry import IMAGE_CONFIG_TYPES, NotFound, RegistryClient, RegistryError, is_attestation
+from .attached import CONFIG_BYTES as CACHE_CONFIG_BYTES
+from .attached import Attached, find_attached
 from .layers import RemoteLayer, image_layers
 
 DIFF_ID = "containerd.io/uncompressed"
@@ -52,7 +56,6 @@ DESCRIPTION = "buildkit/description"
 MAX_IMAGES = 100
 MAX_NESTING = 3
 """Indexes in indexes."""
-_CACHE_CONFIG_BYTES = 16 << 20
 _READS = 4
 
 
@@ -72,6 +75,10 @@ class FoundCache:
     """Of an image."""
     components: Components | None = None
     """What its steps were made of, if that came with it."""
+    attached: Attached | None = None
+    """The attached cache of an image: its records and layers are among those above, after the inline ones."""
+    problem: str = ""
+    """Why an attached cache that may be there was not read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +104,10 @@ class Place(Protocol):
         """A small blob, verified."""
         ...
 
+    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
+        """What is said to have that manifest as its subject."""
+        ...
+
     def origin(self, top: Digest) -> Reference | OciLayout:
         """What the layers found below `top` name as their origin."""
         ...
@@ -117,6 +128,9 @@ class RegistryPlace:
 
     async def blob(self, entry: Descriptor, limit: int) -> bytes:
         return await self.client.blob(self.reference, entry, limit)
+
+    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
+        return await self.client.referrers(self.reference.with_digest(subject), artifact_type)
 
     def origin(self, top: Digest) -> Reference | OciLayout:
         return self.reference.with_digest(top)
@@ -144,6 +158,9 @@ class LayoutPlace:
     async def blob(self, entry: Descriptor, limit: int) -> bytes:
         return await asyncio.to_thread(self.layout.read, entry.digest, limit)
 
+    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
+        return ()  # our layouts have none
+
     def origin(self, top: Digest) -> Reference | OciLayout:
         return self.layout
 
@@ -156,21 +173,27 @@ def place_of(client: RegistryClient, source: CacheSource) -> Place:
     return LayoutPlace(OciLayout(Path(source.ref)), source.tag, digest)
 
 
-async def read_caches(place: Place) -> FoundCaches:
-    """All that the source has. Raises what its place raises, and ValueError for what is broken."""
+async def read_caches(place: Place, attached_until: float | None = None) -> FoundCaches:
+    """All that the source has. Raises what its place raises, and ValueError for what is broken.
+
+    Attached caches come besides: what is wrong with them is told, not raised, and they are not waited for any longer
+    than `attached_until` (the event loop's time).
+    """
     top, data = await place.top()
     parsed = parse_manifest(data, top.media_type)
     origin = place.origin(top.digest)
     config = _cache_config(parsed)
     if config is not None:
         layers = parsed.layers if isinstance(parsed, Manifest) else parsed.manifests
-        decoded = decode_config(await place.blob(config, _CACHE_CONFIG_BYTES))
+        decoded = decode_config(await place.blob(config, CACHE_CONFIG_BYTES))
         return FoundCaches(digest=top.digest, caches=(_cache(top.digest, decoded, layers, origin),))
     slots = asyncio.Semaphore(_READS)
     manifests = await _manifests(place, top.digest, parsed, slots, MAX_NESTING)
     if len(manifests) > MAX_IMAGES:
         raise ValueError(f"the index has {len(manifests)} images, more than {MAX_IMAGES}")
-    found = await asyncio.gather(*(_image(place, digest, manifest, origin, slots) for digest, manifest in manifests))
+    found = await asyncio.gather(
+        *(_image(place, digest, manifest, origin, slots, attached_until) for digest, manifest in manifests)
+    )
     return FoundCaches(digest=top.digest, caches=tuple(cache for cache in found if cache is not None))
 
 
@@ -249,22 +272,62 @@ def _may_be_image(entry: Descriptor) -> bool:
 
 
 async def _image(
-    place: Place, digest: Digest, manifest: Manifest, origin: Reference | OciLayout, slots: asyncio.Semaphore
+    place: Place,
+    digest: Digest,
+    manifest: Manifest,
+    origin: Reference | OciLayout,
+    slots: asyncio.Semaphore,
+    attached_until: float | None,
 ) -> FoundCache | None:
-    """The image's records, perhaps none; None for an artifact that is no image."""
+    """The image's records, inline and attached, perhaps none; None for an artifact that is no image."""
     if manifest.config.media_type not in IMAGE_CONFIG_TYPES:
         return None
-    async with slots:
-        config = ImageConfig.parse(await place.blob(manifest.config, CONFIG_BYTES))
-    layers = image_layers(origin, manifest.layers, config)
-    data = config.inline_cache
-    texts = [entry.created_by for entry in config.history if not entry.empty_layer]
-    return FoundCache(
-        records=decode_records(data, layers=len(layers)) if data is not None else (),
-        table=LayerTable.stack(len(layers)),
-        layers=dict(enumerate(layers)),
-        made_by=dict(enumerate(texts[: len(layers)])),
-        platform=config.platform,
-        digest=digest,
-        config=config,
+    attached = asyncio.create_task(_attached(place, digest, slots, attached_until))
+    try:
+        async with slots:
+            config = ImageConfig.parse(await place.blob(manifest.config, CONFIG_BYTES))
+        layers = image_layers(origin, manifest.layers, config)
+        data = config.inline_cache
+        texts = [entry.created_by for entry in config.history if not entry.empty_layer]
+        inline = FoundCache(
+            records=decode_records(data, layers=len(layers)) if data is not None else (),
+            table=LayerTable.stack(len(layers)),
+            layers=dict(enumerate(layers)),
+            made_by=dict(enumerate(texts[: len(layers)])),
+            platform=config.platform,
+            digest=digest,
+            config=config,
+        )
+        found, problem = await attached
+        return _with_attached(inline, found, place) if found else replace(inline, problem=problem)
+    finally:
+        attached.cancel()
+
+
+async def _attached(
+    place: Place, subject: Digest, slots: asyncio.Semaphore, until: float | None
+) -> tuple[Attached | None, str]:
+    """The image's attached cache, or why there is none that could be read."""
+    try:
+        async with asyncio.timeout_at(until), slots:
+            return await find_attached(place, subject), ""
+    except TimeoutError:
+        return None, "the attached cache did not come in time"
+    except (RegistryError, ContentError, OSError, ValueError) as error:
+        return None, f"the attached cache cannot be read: {error}"[:300]
+
+
+def _with_attached(image: FoundCache, attached: Attached, place: Place) -> FoundCache:
+    """Both as one cache. What both have alike is one record, with the image's own layer as its result."""
+    cache = _cache(attached.digest, attached.config, attached.layers, place.origin(attached.digest))
+    below = len(image.table)
+    records, table = joined([(image.records, image.table), (cache.records, cache.table)])
+    return replace(
+        image,
+        records=normalized(records),
+        table=table,
+        layers={**image.layers, **{at + below: layer for at, layer in cache.layers.items()}},
+        made_by={**image.made_by, **{at + below: text for at, text in cache.made_by.items()}},
+        components=attached.components,
+        attached=attached,
     )

@@ -1,16 +1,19 @@
 """The solved target → an image with inline records, and where it and its caches were asked to go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..contract import BuildRequest, CacheExportResult, ImageResult
+from ..contract import BuildRequest, BuildResult, CacheExportResult, CacheTarget, ImageResult
 from ..core.cache import CacheResult, encode_records
+from ..core.explain import Components
 from ..core.frontend import Lowered
 from ..core.graph import Vertex
 from ..core.oci import ImageConfig, Reference
-from ..core.solver import Solve, Solved, solved_records
+from ..core.solver import Executed, Solve, Solved, solved_records
 from .artifact import image_artifact
+from .attached_export import AttachedExporter
+from .cache_description import CacheDescriber
 from .cache_export import CacheExporter
 from .image import dated_history, image_manifest
 from .imports import Imported
@@ -18,11 +21,10 @@ from .layers import RemoteLayer, Result, Tree
 from .oci_layout import write_layout
 from .packing import Packer
 from .progress import View
-from .push import Moved, push
+from .push import Uploads, push
 from .results import known_results, position
 from .step_cache_export import StepCacheExporter
 from .step_caches import StepCaches
-from .store import TreeStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,18 @@ class Exported:
     """The image and the bytes that moved for it."""
 
     image: ImageResult
+    caches: tuple[CacheExportResult, ...]
     pushed: int
     mounted: int
     reused: int
-    caches: tuple[CacheExportResult, ...] = ()
-    """What became of the caches that are no part of the image."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What is told of the build in its attached cache, asked for when the image is made."""
+
+    components: Callable[[], Components]
+    result: Callable[[ImageResult], BuildResult]
 
 
 async def export(
@@ -44,17 +53,19 @@ async def export(
     tree: Tree,
     solve: Solve[Result] | None,
     imported: Sequence[Imported],
-    store: TreeStore,
+    uploads: Uploads,
     base_layers: int,
     created: str,
     steps: StepCaches,
     seconds: Mapping[Vertex, float],
+    story: Story,
     view: View,
 ) -> Exported:
     """Layers are made once, here; then config, records and manifest; then they travel, and the caches after them.
 
     `created` dates an empty image; `steps` are the step caches that were read from, `seconds` how long each step took.
     """
+    store = uploads.store
     packer = Packer(store)
     layers = await packer.pack(tree.layers)
     times = [layer.created for layer in layers]
@@ -74,40 +85,6 @@ async def export(
     references = [Reference.parse(text) for text in request.output.images]
 
     artifact = image_artifact(manifest, config_bytes)
-
-    moved = Moved()
-    caches: list[CacheExportResult] = []
-    if request.output.push:
-        moved.add(await push(store.client, store, references, artifact, remote))
-    if request.output.oci_layout:
-        tag = references[0].tag if references and references[0].tag else "latest"
-        directory = Path(request.output.oci_layout)
-        await write_layout(directory, store, artifact, list(remote.values()), tag)
-    if solve is not None and lowered.target is not None:
-        names = references if request.output.push else []
-        if any(
-            target.type == "attached" or (target.mode == "max" and target.type != "steps")
-            for target in request.cache_to
-        ):
-            await steps.complete(solve.solved)
-        exporter = CacheExporter(packer, solve, lowered.target, imported, tree, names, view)
-        step_exporter = StepCacheExporter(
-            packer=packer,
-            solve=solve,
-            target=lowered.target,
-            imported=imported,
-            reading=steps,
-            names=names,
-            seconds=seconds,
-            asking_seconds=request.cache_import_timeout_seconds,
-            view=view,
-        )
-        for target in request.cache_to:
-            if target.type == "steps":
-                caches.append(await step_exporter.write(target, moved))
-            else:
-                moved.add(await exporter.write(target))
-
     image = ImageResult(
         digest=str(artifact.descriptor().digest),
         config_digest=str(manifest.config.digest),
@@ -117,8 +94,63 @@ async def export(
         refs=tuple(str(reference) for reference in references),
         pushed=request.output.push,
     )
+
+    if request.output.push:
+        await push(uploads, references, artifact, remote)
+    if request.output.oci_layout:
+        tag = references[0].tag if references and references[0].tag else "latest"
+        directory = Path(request.output.oci_layout)
+        await write_layout(directory, store, artifact, list(remote.values()), tag)
+    caches = [_inline(image, records)] if request.inline_cache else []
+    if solve is not None and lowered.target is not None:
+        names = references if request.output.push else []
+        own = frozenset(layer.digest for layer in manifest.layers)
+        describer = CacheDescriber(packer=packer, solve=solve, target=lowered.target, imported=imported, image=tree)
+        attached = AttachedExporter(
+            describer=describer,
+            uploads=uploads,
+            subject=artifact.descriptor(),
+            layers=own,
+            names=names,
+            imported=imported,
+            ran=any(
+                isinstance(solve.solved[vertex].outcome, Executed) for vertex in lowered.steps if vertex in solve.solved
+            ),
+            components=story.components,
+            result=lambda: story.result(image),
+            view=view,
+        )
+        exporter = CacheExporter(describer, uploads, own, names, attached, view)
+        step_exporter = StepCacheExporter(
+            packer=packer,
+            uploads=uploads,
+            solve=solve,
+            target=lowered.target,
+            imported=imported,
+            reading=steps,
+            names=names,
+            seconds=seconds,
+            asking_seconds=request.cache_import_timeout_seconds,
+            view=view,
+        )
+        if any(_holds_every_stage(target) for target in request.cache_to):
+            await steps.complete(solve.solved)
+        caches += [
+            await (step_exporter if target.type == "steps" else exporter).write(target) for target in request.cache_to
+        ]
     reused = sum(layer.descriptor.size for layer in layers[base_layers:] if layer.remote)
-    return Exported(image, moved.pushed, moved.mounted, reused, tuple(caches))
+    return Exported(image, tuple(caches), uploads.moved.pushed, uploads.moved.mounted, reused)
+
+
+def _holds_every_stage(target: CacheTarget) -> bool:
+    return target.type == "attached" or (target.type != "steps" and target.mode == "max")
+
+
+def _inline(image: ImageResult, records: bytes | None) -> CacheExportResult:
+    ref = image.refs[0] if image.refs else ""
+    return CacheExportResult(
+        type="inline", outcome="exported" if records else "empty", ref=ref, digest=image.digest if records else None
+    )
 
 
 def _records(

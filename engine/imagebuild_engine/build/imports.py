@@ -25,6 +25,9 @@ from .cache_source import FoundCache, place_of, read_caches
 from .layers import RemoteLayer, Tree, image_layers
 from .supplier import Patience, Supplier
 
+_ATTACHED_SHARE = 0.75
+"""Of a source's time, after which what the image itself says has to do."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Imported:
@@ -121,7 +124,8 @@ async def _import(client: RegistryClient, source: CacheSource, policy: ImportPol
         if not _trusted(source, policy.trust):
             return Imported(source=source, answered="untrusted", why="its repository is not among the trusted ones")
         async with asyncio.timeout(seconds):
-            imported = await _ask(bounded, source, policy)
+            until = asyncio.get_running_loop().time() + seconds * _ATTACHED_SHARE
+            imported = await _ask(bounded, source, policy, until)
     except TimeoutError:
         imported = Imported(source=source, answered="timeout", why=f"no answer within {seconds:g} s")
     except (RegistryError, ContentError, OSError) as error:
@@ -139,15 +143,17 @@ def _trusted(source: CacheSource, trust: tuple[str, ...] | None) -> bool:
     return matches_any(Reference.parse(source.ref).name, trust)
 
 
-async def _ask(client: RegistryClient, source: CacheSource, policy: ImportPolicy) -> Imported:
+async def _ask(client: RegistryClient, source: CacheSource, policy: ImportPolicy, attached_until: float) -> Imported:
     if source.type == "steps":  # read while the build is being solved
         Reference.parse(source.ref)
         return Imported(source=source, answered="unused", supplier=Supplier(policy.patience))
-    found = await read_caches(place_of(client, source))
+    found = await read_caches(place_of(client, source), attached_until)
     useful = [cache for cache in found.caches if cache.records]
+    problem = next((cache.problem for cache in found.caches if cache.problem), "")
     if not useful:
-        reason = "the image has no cache records" if found.caches else "there is neither an image nor a cache"
-        return Imported(source=source, answered="unused", why=reason, digest=found.digest, caches=found.caches)
+        nothing = "the image has no cache records" if found.caches else "there is neither an image nor a cache"
+        why = "; ".join(filter(None, (nothing, problem)))
+        return Imported(source=source, answered="unused", why=why, digest=found.digest, caches=found.caches)
     records, table = joined([(cache.records, cache.table) for cache in useful])
     supplier = Supplier(policy.patience)
     layers = _joined_layers(useful, supplier)
@@ -157,7 +163,7 @@ async def _ask(client: RegistryClient, source: CacheSource, policy: ImportPolicy
     return Imported(
         source=source,
         answered="unused",
-        why="all its results are too old" if expired and not records else "",
+        why="all its results are too old" if expired and not records else problem,
         digest=found.digest,
         index=CacheIndex(records),
         table=table,

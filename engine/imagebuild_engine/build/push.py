@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..core.oci import Descriptor, Reference
-from ..host.registry import PushOutcome, RegistryClient, RegistryError
-from .artifact import Artifact
+from ..core.oci import Descriptor, Digest, Manifest, Reference
+from ..host.registry import PushOutcome, RegistryError
+from .artifact import Artifact, image_artifact
 from .failures import PushFailed
 from .layers import RemoteLayer
 from .store import TreeStore
@@ -21,77 +21,136 @@ class Moved:
     pushed: int = 0
     mounted: int = 0
 
-    def add(self, other: "Moved") -> None:
-        self.pushed += other.pushed
-        self.mounted += other.mounted
+
+@dataclass
+class Uploads:
+    """One build's blobs on their way to repositories: each goes to each of them once, whoever asks, and counts once."""
+
+    store: TreeStore
+    moved: Moved = field(default_factory=Moved)
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_UPLOADS))
+    _locks: dict[tuple[str, Digest], asyncio.Lock] = field(default_factory=dict)
+    _done: dict[tuple[str, Digest], PushOutcome] = field(default_factory=dict)
+
+    async def layer(
+        self,
+        reference: Reference,
+        layer: Descriptor,
+        remote: RemoteLayer | None = None,
+        neighbours: Sequence[Reference] = (),
+        *,
+        travel: bool = True,
+    ) -> PushOutcome | None:
+        """The layer into the reference's repository. One that is not here has a `remote`; `neighbours` are other
+        repositories that may have it. None if it would have to be pulled first and may not `travel` through us.
+        Raises RegistryError, LayerLost.
+        """
+        key = reference.name, layer.digest
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if key not in self._done:
+                async with self._slots:
+                    outcome = await self._send(reference, layer, remote, neighbours, travel)
+                if outcome is None:
+                    return None
+                self._count(key, layer, outcome)
+            return self._done[key]
+
+    async def small(self, reference: Reference, blob: Descriptor, data: bytes) -> PushOutcome:
+        """A blob that is no file: a config. Raises RegistryError."""
+        outcome = await self.store.client.push_blob(reference, blob, data)
+        self._count((reference.name, blob.digest), blob, outcome)
+        return outcome
+
+    def pushed(self, reference: Reference, blobs: Sequence[Descriptor]) -> int:
+        """How many bytes of these blobs had to be sent to the repository."""
+        sizes = {blob.digest: blob.size for blob in blobs}
+        return sum(size for digest, size in sizes.items() if self._done.get((reference.name, digest)) == "uploaded")
+
+    async def _send(
+        self,
+        reference: Reference,
+        layer: Descriptor,
+        remote: RemoteLayer | None,
+        neighbours: Sequence[Reference],
+        travel: bool,
+    ) -> PushOutcome | None:
+        client, blobs = self.store.client, self.store.blobs
+        origin = remote.repository if remote else None
+        near = [place.repository for place in (origin, *neighbours) if place and place.registry == reference.registry]
+        if remote is None or blobs.has(layer.digest):
+            return await client.push_blob(reference, layer, blobs.path(layer.digest), mount_from=near)
+        found = await client.find_blob(reference, layer, mount_from=near)
+        if found is None and travel:
+            # Neither there nor next door: it has to travel through us.
+            await self.store.blob(remote)
+            found = await client.push_blob(reference, layer, blobs.path(layer.digest))
+        return found
+
+    def _count(self, key: tuple[str, Digest], blob: Descriptor, outcome: PushOutcome) -> None:
+        self._done[key] = outcome
+        if outcome == "uploaded":
+            self.moved.pushed += blob.size
+        elif outcome == "mounted":
+            self.moved.mounted += blob.size
 
 
 async def push(
-    client: RegistryClient,
-    store: TreeStore,
+    uploads: Uploads,
     references: Sequence[Reference],
     artifact: Artifact,
     remote: Mapping[str, RemoteLayer],
     neighbours: Sequence[Reference] = (),
-) -> Moved:
-    """Push under all names. `remote` tells, by digest, which layers need not be here; `neighbours` are other
-    repositories that may have some. Raises PushFailed, LayerLost.
-    """
-    moved = Moved()
-    slots = asyncio.Semaphore(_UPLOADS)
-
-    async def layer_to(reference: Reference, layer: Descriptor) -> None:
-        async with slots:
-            await bring_layer(client, store, reference, layer, remote.get(layer.digest), neighbours, moved)
-
+) -> None:
+    """Push under all names. `remote` tells, by digest, which layers need not be here. Raises PushFailed, LayerLost."""
     try:
         # Names of one repository share its blobs.
-        for name in dict.fromkeys(reference.name for reference in references):
-            reference = next(item for item in references if item.name == name)
-            layers = {layer.digest: layer for layer in artifact.layers}
-            await asyncio.gather(*(layer_to(reference, layer) for layer in layers.values()))
-            outcome = await client.push_blob(reference, artifact.config, artifact.config_bytes)
-            _count(moved, outcome, artifact.config)
+        for reference in one_for_each_repository(references):
+            await _push_blobs(uploads, reference, artifact, remote, neighbours)
         for reference in references:
-            await client.push_manifest(reference, artifact.manifest, artifact.media_type)
+            await uploads.store.client.push_manifest(reference, artifact.manifest, artifact.media_type)
     except RegistryError as error:
         raise PushFailed(f"cannot push {reference}") from error
-    return moved
 
 
-async def bring_layer(
-    client: RegistryClient,
-    store: TreeStore,
+async def push_referrer(
+    uploads: Uploads,
+    subject: Reference,
+    manifest: Manifest,
+    config: bytes,
+    small: Mapping[Digest, bytes],
+    remote: Mapping[str, RemoteLayer],
+    replaces: Sequence[Digest] = (),
+) -> None:
+    """Push what refers to the subject, beside it. `small` are layers that are no files. Raises as `push`."""
+    artifact = image_artifact(manifest, config)
+    try:
+        await _push_blobs(uploads, subject, artifact, remote, (), small)
+        await uploads.store.client.push_referrer(subject, manifest, replaces=replaces)
+    except RegistryError as error:
+        raise PushFailed(f"cannot push to {subject.name}") from error
+
+
+async def _push_blobs(
+    uploads: Uploads,
     reference: Reference,
-    layer: Descriptor,
-    remote: RemoteLayer | None,
+    artifact: Artifact,
+    remote: Mapping[str, RemoteLayer],
     neighbours: Sequence[Reference],
-    moved: Moved,
-    *,
-    travel: bool = True,
-) -> bool:
-    """The layer into the repository: found there, mounted, or sent. Whether it is there now: one that would have to be
-    pulled first is given up if it may not travel through us. Raises RegistryError, LayerLost.
-    """
-    origin = remote.repository if remote else None
-    near = [place.repository for place in (origin, *neighbours) if place and place.registry == reference.registry]
-    if remote is None or store.blobs.has(layer.digest):
-        outcome = await client.push_blob(reference, layer, store.blobs.path(layer.digest), mount_from=near)
-    else:
-        found = await client.find_blob(reference, layer, mount_from=near)
-        if found is None:
-            if not travel:
-                return False
-            # Neither there nor next door: it has to travel through us.
-            await store.blob(remote)
-            found = await client.push_blob(reference, layer, store.blobs.path(layer.digest))
-        outcome = found
-    _count(moved, outcome, layer)
-    return True
+    small: Mapping[Digest, bytes] | None = None,
+) -> None:
+    data = small or {}
+    layers = {layer.digest: layer for layer in artifact.layers}
+    await asyncio.gather(
+        *(
+            uploads.small(reference, layer, data[digest])
+            if digest in data
+            else uploads.layer(reference, layer, remote.get(digest), neighbours)
+            for digest, layer in layers.items()
+        )
+    )
+    await uploads.small(reference, artifact.config, artifact.config_bytes)
 
 
-def _count(moved: Moved, outcome: PushOutcome, descriptor: Descriptor) -> None:
-    if outcome == "uploaded":
-        moved.pushed += descriptor.size
-    elif outcome == "mounted":
-        moved.mounted += descriptor.size
+def one_for_each_repository(references: Sequence[Reference]) -> list[Reference]:
+    """The first name of each."""
+    return list({reference.name: reference for reference in reversed(references)}.values())[::-1]

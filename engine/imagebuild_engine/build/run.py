@@ -4,15 +4,18 @@ import asyncio
 from functools import partial
 
 from .. import __version__
-from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, MissReason, Seconds, miss_text
+from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, ImageResult, MissReason, Seconds, miss_text
+from ..core.explain import Components
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve
-from .export import Exported, export
+from .components import components_of, step_seconds
+from .export import Exported, Story, export
 from .failures import failure_of
 from .layers import Result, Tree
 from .losses import check_sources, until_nothing_is_lost
 from .prepare import Preparation, Ready
 from .progress import BuildDone, StepDone, StepStarted, View
+from .push import Uploads
 from .report import counts_by_reason, step_result, step_results
 from .settings import Settings
 
@@ -43,13 +46,13 @@ class _Build:
         async with self.preparation.prepared() as ready:
             self.solve = ready.solve(ready.worker, self._observe)
             self.exported = await until_nothing_is_lost(
-                ready.imported, partial(self._solve_and_export, ready, self.solve)
+                ready.imported, partial(self._solve_and_export, ready, self.solve, Uploads(ready.store))
             )
         result = self.result()
         self.view.show(BuildDone(result=result))
         return result
 
-    async def _solve_and_export(self, ready: Ready, solve: Solve[Result]) -> Exported:
+    async def _solve_and_export(self, ready: Ready, solve: Solve[Result], uploads: Uploads) -> Exported:
         with self.preparation.phases.phase("build"):
             tree = await self._solve(ready, solve)
         if self.request.fail_on_import_error:
@@ -61,11 +64,12 @@ class _Build:
                 tree=tree,
                 solve=solve,
                 imported=ready.imported,
-                store=ready.store,
+                uploads=uploads,
                 base_layers=ready.lowered.base_layers,
                 created=ready.created(),
                 steps=ready.steps,
                 seconds=ready.worker.seconds,
+                story=Story(components=self._components, result=lambda image: self.result(image=image)),
                 view=self.view,
             )
 
@@ -102,8 +106,14 @@ class _Build:
             )
         )
 
-    def result(self, error: BaseException | None = None) -> BuildResult:
-        """What there is to say, whatever happened."""
+    def _components(self) -> Components:
+        ready, solve = self.preparation.ready, self.solve
+        assert ready is not None
+        assert solve is not None
+        return components_of(ready.lowered, solve, step_seconds(solve, ready.imported, ready.worker.seconds))
+
+    def result(self, error: BaseException | None = None, image: ImageResult | None = None) -> BuildResult:
+        """What there is to say, whatever happened; of a build that goes on, with the image that it has made."""
         preparation, ready = self.preparation, self.preparation.ready
         steps = step_results(ready.lowered, self.solve, ready.worker, ready.imported) if ready else ()
         hits = sum(step.outcome == "hit" for step in steps)
@@ -111,7 +121,7 @@ class _Build:
         failed = failure_of(error) if error is not None else None
         exported, seconds = self.exported, preparation.phases.seconds
         return BuildResult(
-            image=exported.image if exported and failed is None else None,
+            image=image or (exported.image if exported and failed is None else None),
             failure=failed,
             source_revision=preparation.revision,
             steps=steps,

@@ -25,7 +25,7 @@ from .imports import Imported
 from .layers import Result, Tree
 from .packing import Packer
 from .progress import Notice, View
-from .push import Moved
+from .push import Uploads
 from .results import known_results
 from .step_caches import StepCaches
 from .step_requests import StepRequests, side_by_side
@@ -37,6 +37,7 @@ class StepCacheExporter:
     """One build's records. `names` is where the image was pushed to: its layers can be had from there."""
 
     packer: Packer
+    uploads: Uploads
     solve: Solve[Result]
     target: Edge
     imported: Sequence[Imported]
@@ -47,10 +48,10 @@ class StepCacheExporter:
     asking_seconds: float
     view: View
 
-    async def write(self, target: CacheTarget, moved: Moved) -> CacheExportResult:
+    async def write(self, target: CacheTarget) -> CacheExportResult:
         """What became of it; nothing that goes wrong with a step cache fails a build."""
         started = time.monotonic()
-        outcome, reason, pushed = await self._write(target, moved)
+        outcome, reason, pushed = await self._write(target)
         if outcome == "failed":
             self.view.show(Notice(text=f"the step cache {target.ref} was not written in whole: {reason}", warning=True))
         return CacheExportResult(
@@ -62,7 +63,7 @@ class StepCacheExporter:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    async def _write(self, target: CacheTarget, moved: Moved) -> tuple[ExportOutcome, str, int]:
+    async def _write(self, target: CacheTarget) -> tuple[ExportOutcome, str, int]:
         reference = Reference.parse(target.ref)
         requests = self.reading.reading(reference.name) or self._unread(reference)
         for vertex, solved in self.solve.solved.items():
@@ -81,6 +82,7 @@ class StepCacheExporter:
             return "unchanged", "", 0
         writing = StepWriting(
             packer=self.packer,
+            uploads=self.uploads,
             requests=requests,
             solved=self.solve.solved,
             sources=tuple(item.index for item in self.imported),
@@ -91,11 +93,10 @@ class StepCacheExporter:
             written=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
         await writing.run()
-        moved.add(writing.moved)
         self.view.show(Notice(text=f"step cache {target.ref}: {writing.records} of {len(results)} steps written"))
         if writing.trouble:
-            return "failed", writing.trouble[:300], writing.moved.pushed
-        return "exported" if writing.records else "unchanged", "", writing.moved.pushed
+            return "failed", writing.trouble[:300], writing.pushed
+        return "exported" if writing.records else "unchanged", "", writing.pushed
 
     def _unread(self, reference: Reference) -> StepRequests:
         """A cache that is written only."""

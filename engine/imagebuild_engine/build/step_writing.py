@@ -11,14 +11,13 @@ from ..core.solver import Executed, Solved, known_content
 from ..core.steps import EMPTY_CONFIG, KnownInput, StepBelow, StepIdentity, StepRecord, empty_config, encode_step
 from ..host.content import ContentError
 from ..host.registry import RegistryError
-from .cache_export import annotated
+from .cache_description import annotated
 from .failures import LayerLost
 from .layers import Result, Tree
 from .packing import ListedLayer, Packer, identity
-from .push import Moved, bring_layer
+from .push import Uploads
 from .step_requests import StepRequests, side_by_side
 
-_UPLOADS = 4
 _WRITES = 8
 
 
@@ -27,6 +26,7 @@ class StepWriting:
     """One go at one repository. `results` are all that are known, `missing` the names that steps shall get."""
 
     packer: Packer
+    uploads: Uploads
     requests: StepRequests
     solved: Mapping[Vertex, Solved[Result]]
     sources: Sequence[CacheIndex]
@@ -36,7 +36,8 @@ class StepWriting:
     """Other repositories that may have the layers."""
     seconds: Mapping[Vertex, float]
     written: str
-    moved: Moved = field(default_factory=Moved)
+    pushed: int = 0
+    """Bytes of layers that had to be sent."""
     records: int = 0
     """How many steps have been written."""
     trouble: str = ""
@@ -70,30 +71,22 @@ class StepWriting:
         ran = {vertex for vertex in chains if isinstance(self.solved[vertex].outcome, Executed)}
         worth = {digest for vertex in ran for digest in _digests(chains[vertex])}
         layers = {layer.descriptor.digest: layer for chain in chains.values() for layer in chain}
-        slots = asyncio.Semaphore(_UPLOADS)
 
-        async def bring(digest: Digest, layer: ListedLayer) -> None:
-            async with slots:
-                if not await self._bring(layer, travel=digest in worth):
-                    self._unavailable.add(digest)
+        async def bring(layer: ListedLayer) -> None:
+            if not await self._bring(layer, travel=layer.descriptor.digest in worth):
+                self._unavailable.add(layer.descriptor.digest)
 
-        await side_by_side(bring(digest, layer) for digest, layer in layers.items())
+        await side_by_side(bring(layer) for layer in layers.values())
+        described = [layer.descriptor for layer in layers.values()]
+        self.pushed = self.uploads.pushed(self.requests.reference, described)
 
     async def _bring(self, layer: ListedLayer, *, travel: bool) -> bool:
-        requests, store = self.requests, self.packer.store
+        reference, descriptor = self.requests.reference, layer.descriptor
         try:
-            return await bring_layer(
-                requests.client,
-                store,
-                requests.reference,
-                layer.descriptor,
-                layer.remote,
-                self.names,
-                self.moved,
-                travel=travel,
-            )
+            sent = await self.uploads.layer(reference, descriptor, layer.remote, self.names, travel=travel)
         except LayerLost:
             return False
+        return sent is not None
 
     async def _write(self, vertex: Vertex, chain: Sequence[ListedLayer]) -> None:
         manifest = encode_step(self._record(vertex, chain))

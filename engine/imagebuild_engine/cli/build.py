@@ -80,7 +80,8 @@ def _with_more(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--cache-to",
     multiple=True,
-    help="type=inline, which is the default when pushing; type=registry,ref=REF or type=local,dest=DIRECTORY[,tag=…], "
+    help="type=inline and type=attached[,max-size=…][,keep-cheap=…][,ignore-error=…], which are the default when "
+    "pushing; type=registry,ref=REF or type=local,dest=DIRECTORY[,tag=…], "
     "both with [,mode=min|max][,image-manifest=…][,oci-mediatypes=…][,ignore-error=…]; repeatable.",
 )
 @click.option("--no-cache", is_flag=True, help="Use no cached step.")
@@ -235,7 +236,10 @@ def _request_from_options(context: str, given: dict[str, Any]) -> BuildRequest:
     if push and not given["tags"]:
         raise click.UsageError("--push needs a name for the image: give --tag")
     caches, inline = cache_options.cache_to(given["cache_to"])
-    inline = inline if given["cache_to"] else push
+    if push and not given["cache_to"]:
+        caches, inline = (cache_options.ATTACHED,), True
+    if not push and any(target.type == "attached" for target in caches):
+        raise click.UsageError("--cache-to type=attached needs --push: it is kept beside the image at the registry")
     if "BUILDKIT_INLINE_CACHE" in arguments:
         inline = arguments["BUILDKIT_INLINE_CACHE"] not in ("", "0", "false")
     epoch = arguments.get("SOURCE_DATE_EPOCH") or environment.get("SOURCE_DATE_EPOCH") or ""

@@ -4,13 +4,17 @@ from pathlib import Path
 from typing import Literal
 
 import click
+from msgspec.structs import replace
 
 from ..contract import CacheSource, CacheTarget, Digest, InvalidDigest
 from .options import attributes, reference
+from .steps import size
 
 _FROM, _TO = "--cache-from", "--cache-to"
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+ATTACHED = CacheTarget(type="attached", mode="max", ignore_error=True)
+"""What comes with every image that is pushed, unless the caches to write are named."""
 # What these say is what happens anyway: gzip at its usual level, layers of the image as they are.
 _HARMLESS = {"compression": "gzip", "force-compression": "false"}
 
@@ -68,6 +72,8 @@ def _inline(given: "_Attributes") -> None:
 def _target(given: "_Attributes") -> CacheTarget:
     if given.kind == "steps":
         return _steps(given)
+    if given.kind == "attached":
+        return _attached(given)
     mode = given.take("mode", "min")
     if mode not in ("min", "max"):
         raise given.wrong(f'mode is min or max, not "{mode}"')
@@ -92,6 +98,21 @@ def _target(given: "_Attributes") -> CacheTarget:
         tag=tag,
         image_manifest=manifest,
         oci_media_types=oci,
+        ignore_error=ignore_error,
+    )
+
+
+def _attached(given: "_Attributes") -> CacheTarget:
+    if given.take("mode", "max") != "max":
+        raise given.wrong("an attached cache holds the steps of all stages (mode=max)")
+    max_size = given.take("max-size")
+    keep_cheap = given.flag("keep-cheap", default=False)
+    ignore_error = given.flag("ignore-error", default=True)
+    given.end()
+    return replace(
+        ATTACHED,
+        max_size=size(_TO, max_size) if max_size else 0,
+        keep_cheap=keep_cheap,
         ignore_error=ignore_error,
     )
 
@@ -148,7 +169,8 @@ class _Attributes:
             raise self.wrong(f"not supported yet: {', '.join(left)}")
 
     def foreign(self) -> click.BadParameter:
-        return self.wrong(f"not supported yet: type={self.kind} (there are registry, local, steps and inline)")
+        known = "registry, local, attached, steps and inline"
+        return self.wrong(f"not supported yet: type={self.kind} (there are {known})")
 
     def wrong(self, text: str) -> click.BadParameter:
         return click.BadParameter(text, param_hint=self._option)

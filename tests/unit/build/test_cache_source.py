@@ -40,6 +40,7 @@ class Shelf:
     blobs: dict[str, bytes] = field(default_factory=dict)
     first: Descriptor | None = None
     taken: list[str] = field(default_factory=list)
+    referring: list[Descriptor] = field(default_factory=list)
 
     def put(self, data: bytes, media_type: str) -> Descriptor:
         self.first = Descriptor(media_type=media_type, digest=Digest.of(data), size=len(data))
@@ -59,6 +60,9 @@ class Shelf:
             raise BlobMissing(entry.digest)
         assert entry.size <= limit
         return self.blobs[entry.digest]
+
+    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
+        return tuple(self.referring)
 
     def origin(self, top: Digest) -> Reference | OciLayout:
         return Reference.parse(f"registry.test/cache@{top}")

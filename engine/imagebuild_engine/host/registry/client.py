@@ -233,7 +233,7 @@ class RegistryClient:
         return described
 
     def _referrers(self, subject: Reference) -> Referrers:
-        return Referrers(self._transport, self, subject, self._tagged)
+        return Referrers(self._transport, self, subject, self._tagged, at_home=self._tags_at_home)
 
     async def _push_manifest(self, ref: Reference, data: bytes, media_type: str) -> tuple[Descriptor, Answer]:
         digest = ref.digest or Digest.of(data)

@@ -38,15 +38,25 @@ class Manifests(Protocol):
 class Referrers:
     """Of one manifest, `subject` by digest. `tagged` says, by repository, whether the tag is all there is.
 
-    (By repository, for a registry may have the API for some, and not know others yet.)
+    (By repository, for a registry may have the API for some, and not know others yet.) With `at_home`, only the
+    registry itself says what refers to the subject, not a host that it redirects to.
     """
 
-    def __init__(self, transport: Transport, manifests: Manifests, subject: Reference, tagged: dict[str, bool]) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        manifests: Manifests,
+        subject: Reference,
+        tagged: dict[str, bool],
+        *,
+        at_home: bool = False,
+    ) -> None:
         assert subject.digest is not None
         self._transport = transport
         self._manifests = manifests
         self._subject = subject
         self._tagged = tagged
+        self._at_home = at_home
         self._tag = subject.with_tag(fallback_tag(subject.digest))
 
     async def all(self, artifact_type: str) -> tuple[Descriptor, ...]:
@@ -140,6 +150,7 @@ class Referrers:
             target=target,
             scopes=(f"repository:{self._subject.repository}:pull",),
             headers={"accept": MediaType.OCI_INDEX},
+            at_home=self._at_home,
         )
 
 
