@@ -2,6 +2,7 @@
 
 from . import progress
 from .checks import Checked, run_checks
+from .explain import Explained, Unexplained, explain_file, explain_image
 from .inspect import (
     CacheUnreadable,
     Inspected,
@@ -20,12 +21,16 @@ from .step_prune import Pruned, PruneFailed, prune_steps
 __all__ = [
     "CacheUnreadable",
     "Checked",
+    "Explained",
     "Inspected",
     "PruneFailed",
     "Pruned",
     "Settings",
+    "Unexplained",
     "compare_caches",
     "comparison_json",
+    "explain_file",
+    "explain_image",
     "inspect_cache",
     "inspected_json",
     "metadata",

@@ -16,10 +16,10 @@ from . import cache_options, cache_use, steps
 if TYPE_CHECKING:
     from ..build import Inspected
 
-_SHAPES = "REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…]"
+SHAPES = "REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…]"
 
 
-class _Trouble(click.ClickException):
+class Trouble(click.ClickException):
     exit_code = 2  # as diff has it: 1 is a difference
 
 
@@ -43,35 +43,42 @@ def _output(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+def common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What all commands that look into caches take."""
     platform = click.option("--platform", default="", help="Which image of several (default: this machine's).")
     return _output(platform(command))
 
 
-@cache.command(help=f"The steps that CACHE knows, stage by stage. CACHE is {_SHAPES}.")
+@cache.command(help=f"The steps that CACHE knows, stage by stage. CACHE is {SHAPES}.")
 @click.argument("source", metavar="CACHE")
-@_common
+@common
 def inspect(source: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
     from ..build import inspected_json
     from .cache_text import tree
 
     (found,) = _read([source], platform, insecure)
-    _show(inspected_json(found) if form == "json" else tree(found))
+    show(inspected_json(found) if form == "json" else tree(found))
 
 
-@cache.command(help=f"Which steps both caches have, which only one. Exit code 1 if they differ. A and B are {_SHAPES}.")
+@cache.command(help=f"Which steps both caches have, which only one. Exit code 1 if they differ. A and B are {SHAPES}.")
 @click.argument("first", metavar="A")
 @click.argument("second", metavar="B")
-@_common
+@common
 def diff(first: str, second: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
+    raise click.exceptions.Exit(0 if compared(first, second, form, platform, insecure) else 1)
+
+
+def compared(first: str, second: str, form: str, platform: str, insecure: tuple[str, ...]) -> bool:
+    """Shows what differs between two caches; are they equal?"""
     from ..build import compare_caches, comparison_json
     from .cache_text import difference
 
     one, other = _read([first, second], platform, insecure)
     comparison = compare_caches(one, other)
     facts = comparison_json(one, other, comparison)
-    _show(facts if form == "json" else difference(one, other, comparison))
-    raise click.exceptions.Exit(0 if facts["equal"] else 1)
+    show(facts if form == "json" else difference(one, other, comparison))
+    equal: bool = facts["equal"]
+    return equal
 
 
 @cache.command(short_help="Delete old steps of a step cache.")
@@ -104,7 +111,7 @@ def prune(
     except PruneFailed as error:
         print(f"Error: {error}", file=sys.stderr)
         raise click.exceptions.Exit(error.exit_code) from error
-    _show(done.to_json() if form == "json" else pruned(done))
+    show(done.to_json() if form == "json" else pruned(done))
 
 
 def _read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[Inspected]":
@@ -120,8 +127,9 @@ def _read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[I
     try:
         return asyncio.run(read())
     except CacheUnreadable as error:
-        raise _Trouble(str(error)) from error
+        raise Trouble(str(error)) from error
 
 
-def _show(shown: dict[str, Any] | Iterable[str]) -> None:
+def show(shown: dict[str, Any] | Iterable[str]) -> None:
+    """JSON, or lines."""
     print(json.dumps(shown, indent=2) if isinstance(shown, dict) else "\n".join(shown), flush=True)

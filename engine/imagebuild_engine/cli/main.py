@@ -8,6 +8,7 @@ from .. import __version__
 from .build import build
 from .cache import cache
 from .doctor import doctor
+from .explain import explain
 from .plan import plan
 
 
@@ -17,23 +18,11 @@ def cli() -> None:
     """Build container images whose cache travels inside them."""
 
 
-def _not_yet(name: str) -> click.Command:
-    def refuse() -> None:
-        raise click.UsageError(f'not supported yet: "imagebuild {name}"')
-
-    return click.Command(
-        name,
-        callback=refuse,
-        hidden=True,
-        context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
-    )
-
-
 cli.add_command(build)
 cli.add_command(cache)
 cli.add_command(doctor)
 cli.add_command(plan)
-cli.add_command(_not_yet("explain"))
+cli.add_command(explain)
 
 
 def main() -> None:

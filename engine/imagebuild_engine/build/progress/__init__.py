@@ -15,7 +15,7 @@ from .events import (
     View,
 )
 from .plain import PlainView, QuietView, printable
-from .summary import source_lines, summary
+from .summary import at, source_lines, summary
 
 Style = Literal["auto", "tty", "plain", "quiet"]
 
@@ -47,6 +47,7 @@ __all__ = [
     "StepStarted",
     "Style",
     "View",
+    "at",
     "printable",
     "source_lines",
     "summary",

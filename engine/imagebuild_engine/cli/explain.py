@@ -1,0 +1,75 @@
+"""`imagebuild explain`: why steps of an image's build were hits or misses; where two images' caches part."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import cache_options
+from .cache import SHAPES, Trouble, common, compared, show
+
+if TYPE_CHECKING:
+    from ..build import Explained
+
+
+@click.command(
+    help=f"Why the steps of the build that made IMAGE were hits or misses. IMAGE is {SHAPES}, or the metadata file of "
+    "a build."
+)
+@click.argument("image", metavar="IMAGE")
+@click.option("--against", default="", metavar="IMAGE", help="Say instead which steps the caches of both images have.")
+@common
+def explain(image: str, against: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
+    if against:
+        if Path(image).is_file():
+            raise click.UsageError("--against compares the caches of two images, not a metadata file")
+        compared(image, against, form, platform, insecure)
+        return
+    explained = _read(image, platform, insecure)
+    show(_json(explained) if form == "json" else _text(explained))
+
+
+def _read(image: str, platform: str, insecure: tuple[str, ...]) -> "Explained":
+    from ..build import CacheUnreadable, Unexplained, explain_file, explain_image
+
+    try:
+        if Path(image).is_file():
+            return explain_file(Path(image))
+        return asyncio.run(explain_image(cache_options.source("IMAGE", image), platform, insecure))
+    except (CacheUnreadable, Unexplained) as error:
+        raise Trouble(str(error)) from error
+
+
+def _json(explained: "Explained") -> dict[str, Any]:
+    import msgspec
+
+    from ..build import inspected_json
+
+    return {
+        "ref": explained.ref,
+        "digest": explained.digest,
+        "result": msgspec.to_builtins(explained.result),
+        "cache": inspected_json(explained.inspected) if explained.inspected else None,
+    }
+
+
+def _text(explained: "Explained") -> Iterator[str]:
+    from ..build.progress import at, printable, summary
+    from .cache_text import tree
+    from .step_table import step_table
+
+    if explained.result is None:
+        assert explained.inspected is not None
+        yield f"{at(explained.ref, explained.digest)} does not say how its steps came about: it has no attached cache."
+        yield "Its steps, as far as its own records know them:"
+        yield ""
+        yield from tree(explained.inspected)
+        return
+    if explained.digest:
+        yield printable(at(explained.ref or "image", explained.digest))
+    yield from map(printable, step_table(explained.result.steps))
+    yield from map(printable, summary(explained.result))
+    if explained.result.failure:
+        yield printable(f"failed: {explained.result.failure.message}")
