@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ from ..core.oci import Digest
 from ..core.solver import Executed, Hit, Solve
 from .failures import failure_of
 from .layers import Result, Tree
+from .losses import check_sources, until_nothing_is_lost
 from .plan_export import export_pulls
 from .plan_worker import PlanWorker
 from .prepare import Preparation, Ready
@@ -35,7 +37,9 @@ async def plan(request: BuildRequest, settings: Settings, view: View) -> PlanRes
     preparation = Preparation(request, settings, view)
     try:
         async with asyncio.timeout(request.timeout_seconds), preparation.prepared() as ready:
-            found = await _Plan.made(request, ready)
+            found = await until_nothing_is_lost(ready.imported, partial(_Plan.made, request, ready))
+            if request.fail_on_import_error:
+                check_sources(ready.imported)
             ready.credit(found.without_hope, (vertex for vertex in ready.lowered.steps if found.certain(vertex)))
             return _told(preparation, found)
     except BaseException as error:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import cache_options
+from . import cache_options, report_file
 from .cache import SHAPES, Trouble, common, compared, show
 
 if TYPE_CHECKING:
     from ..build import Explained
+
+_SILENT = "does not say how its steps came about: it has no attached cache that does"
 
 
 @click.command(
@@ -20,14 +22,21 @@ if TYPE_CHECKING:
 )
 @click.argument("image", metavar="IMAGE")
 @click.option("--against", default="", metavar="IMAGE", help="Say instead which steps the caches of both images have.")
+@click.option("--html", metavar="FILE", help="Write it as one HTML page, as --report of a build does.")
 @common
-def explain(image: str, against: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
+def explain(image: str, against: str, html: str | None, form: str, platform: str, insecure: tuple[str, ...]) -> None:
     if against:
         if Path(image).is_file():
             raise click.UsageError("--against compares the caches of two images, not a metadata file")
+        if html:
+            raise click.UsageError("--html shows one build: it cannot be given with --against")
         compared(image, against, form, platform, insecure)
         return
+    page = report_file.place("--html", html) if html else None
     explained = _read(image, platform, insecure)
+    if page is not None:
+        _write(page, explained)
+        return
     show(_json(explained) if form == "json" else _text(explained))
 
 
@@ -40,6 +49,15 @@ def _read(image: str, platform: str, insecure: tuple[str, ...]) -> "Explained":
         return asyncio.run(explain_image(cache_options.source("IMAGE", image), platform, insecure))
     except (CacheUnreadable, Unexplained) as error:
         raise Trouble(str(error)) from error
+
+
+def _write(page: Path, explained: "Explained") -> None:
+    if explained.result is None:
+        raise Trouble(f"{explained.ref} {_SILENT}")
+    try:
+        report_file.write_page(page, explained.result)
+    except OSError as error:
+        raise Trouble(f"{page} cannot be written: {error.strerror}") from error
 
 
 def _json(explained: "Explained") -> dict[str, Any]:
@@ -62,7 +80,7 @@ def _text(explained: "Explained") -> Iterator[str]:
 
     if explained.result is None:
         assert explained.inspected is not None
-        yield f"{at(explained.ref, explained.digest)} does not say how its steps came about: it has no attached cache."
+        yield f"{at(explained.ref, explained.digest)} {_SILENT}"
         yield "Its steps, as far as its own records know them:"
         yield ""
         yield from tree(explained.inspected)

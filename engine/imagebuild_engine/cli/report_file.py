@@ -1,4 +1,4 @@
-"""The file of `--report`: a page about the build, whether it made an image or not."""
+"""The file of `--report` or `--html`: a page about the build, whether it made an image or not."""
 
 import sys
 from pathlib import Path
@@ -17,29 +17,35 @@ def checked(value: str | None, *, in_pod: bool, checks: bool) -> Path | None:
         raise click.UsageError("--report cannot be given with --request: a builder pod has no place to leave a page")
     if checks:
         raise click.UsageError("--report cannot be given with --check: nothing is built")
+    return place("--report", value)
+
+
+def place(option: str, value: str) -> Path:
+    """Raises a usage error for what can be no file."""
     try:
         path = Path(value).resolve()
         if not path.parent.is_dir():
-            raise click.BadParameter(f'"{path.parent}" is no directory', param_hint="--report")
+            raise click.BadParameter(f'"{path.parent}" is no directory', param_hint=option)
         if path.exists() and not path.is_file():
-            raise click.BadParameter(f'"{path}" is no regular file', param_hint="--report")
+            raise click.BadParameter(f'"{path}" is no regular file', param_hint=option)
     except (OSError, ValueError) as error:
-        raise click.BadParameter(f"cannot be written: {error}", param_hint="--report") from error
+        raise click.BadParameter(f"cannot be written: {error}", param_hint=option) from error
     return path
 
 
 def write(path: Path, result: BuildResult) -> None:
-    """The whole page or nothing takes the place of what was there. A page that cannot be written is a warning: the
-    build is what it is, and its exit code says so."""
-    from ..page import page
-
+    """A page that cannot be written is a warning: the build is what it is, and its exit code says so."""
     try:
-        _replace(path, page(result))
+        write_page(path, result)
     except OSError as error:
         print(f"warning: the build report cannot be written: {error}", file=sys.stderr)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_page(path: Path, result: BuildResult) -> None:
+    """The whole page or nothing takes the place of what was there. Raises OSError."""
+    from ..page import page
+
+    data = page(result)
     temporary = path.with_name(f".{path.name[:100]}.{token_hex(8)}")
     try:
         with temporary.open("xb") as file:
