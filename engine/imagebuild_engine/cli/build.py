@@ -98,7 +98,13 @@ def _with_more(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--pull", is_flag=True, expose_value=False, help="Accepted: base images are always looked up anew.")
 @click.option("--push", is_flag=True, help="Push the image under its names.")
 @click.option("-o", "--output", "outputs", multiple=True, help="type=oci,dest=DIRECTORY,tar=false or type=registry.")
-@click.option("--progress", type=click.Choice(["auto", "tty", "plain", "quiet"]), default="auto", show_default=True)
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "tty", "plain", "quiet", "rawjson"]),
+    default="auto",
+    show_default=True,
+    help="How the build is shown on standard error; rawjson is BuildKit's, for programs.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but the image's digest.")
 @click.option("--metadata-file", type=click.Path(dir_okay=False), help="Write the result as JSON.")
 @click.option("--report", metavar="FILE", help="Write what became of every step, and why, as one HTML page.")

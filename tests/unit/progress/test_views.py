@@ -1,9 +1,23 @@
 """What people read while a build runs."""
 
+import base64
 import io
+import json
+from datetime import UTC, datetime
 
 import pytest
-from imagebuild_engine.build.progress import BuildDone, Notice, PlainView, QuietView, StepDone, StepOutput, StepStarted
+from imagebuild_engine.build.progress import (
+    BuildDone,
+    Notice,
+    PhaseDone,
+    PhaseStarted,
+    PlainView,
+    QuietView,
+    RawJsonView,
+    StepDone,
+    StepOutput,
+    StepStarted,
+)
 from imagebuild_engine.build.progress.live import LiveView
 from imagebuild_engine.contract import (
     BuildResult,
@@ -97,6 +111,39 @@ def test_the_last_lines_sum_up() -> None:
         "(compared with reg/app@sha256:77d0)",
         "-- 3 of 4 steps from the cache, 3 min 4 s saved; 46.9 MB pulled, 1.2 kB pushed, 0 B reused; 2.0 s",
     ]
+
+
+def test_raw_json_is_what_buildkits_clients_read() -> None:
+    stream = io.StringIO()
+    moments = iter(datetime(2026, 1, 1, 12, 0, second, tzinfo=UTC) for second in range(60))
+    view = RawJsonView(stream, now=lambda: next(moments))
+    for event in (
+        PhaseStarted(name="build"),
+        StepStarted(**STEP, why="ParentMissed"),
+        StepOutput(number=3, line="cc main.c"),
+        StepDone(**STEP, outcome="miss", seconds=1.0),
+        StepDone(number=4, total=4, text="COPY . .", outcome="hit", source="reg/app:1"),
+        StepStarted(number=2, total=4, text="RUN false"),
+        Notice(text="lost", warning=True),
+        PhaseDone(name="build", seconds=1.0),
+    ):
+        view.show(event)
+    view.close()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [next(iter(line)) for line in lines] == [
+        *("vertexes", "vertexes", "statuses", "logs", "vertexes", "vertexes", "vertexes", "vertexes", "warnings"),
+        *("vertexes", "vertexes"),
+    ]
+    (started,), (done,) = lines[1]["vertexes"], lines[4]["vertexes"]
+    assert started == {"digest": started["digest"], "name": "RUN make", "started": "2026-01-01T12:00:01Z"}
+    assert done == started | {"completed": "2026-01-01T12:00:04Z"}
+    assert (lines[2]["statuses"][0]["id"], lines[2]["statuses"][0]["vertex"]) == ("MISS ParentMissed", done["digest"])
+    assert base64.b64decode(lines[3]["logs"][0]["data"]) == b"cc main.c\n"
+    assert lines[6]["vertexes"][0]["cached"] is True
+    assert base64.b64decode(lines[8]["warnings"][0]["short"]) == b"lost"
+    assert (lines[10]["vertexes"][0]["name"], bool(lines[10]["vertexes"][0]["error"])) == ("RUN false", True)
+    digests = {vertex["digest"] for line in lines for vertex in line.get("vertexes", ())}
+    assert len(digests) == 4
 
 
 def test_quiet_lets_only_warnings_through() -> None:

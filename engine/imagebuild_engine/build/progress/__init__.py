@@ -15,15 +15,18 @@ from .events import (
     View,
 )
 from .plain import PlainView, QuietView, printable
+from .raw import RawJsonView
 from .summary import at, source_lines, summary
 
-Style = Literal["auto", "tty", "plain", "quiet"]
+Style = Literal["auto", "tty", "plain", "quiet", "rawjson"]
 
 
 def view(style: Style) -> View:
     """The view for a style, on standard error; `auto` is live on a terminal, else plain."""
     if style == "quiet":
         return QuietView(sys.stderr)
+    if style == "rawjson":
+        return RawJsonView(sys.stderr)
     if style == "tty" or (style == "auto" and sys.stderr.isatty()):
         # Only here, since rich costs more to import than a full cache hit can afford.
         from rich.console import Console
@@ -42,6 +45,7 @@ __all__ = [
     "PhaseStarted",
     "PlainView",
     "QuietView",
+    "RawJsonView",
     "StepDone",
     "StepOutput",
     "StepStarted",
