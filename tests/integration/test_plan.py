@@ -72,3 +72,69 @@ def test_step_that_reads_what_another_is_going_to_write_depends_on_it(workshop: 
     built = workshop.build("--cache-from", cache, tag="app:2")
     assert built.outcomes == {**outcomes(plan), **dict.fromkeys(list(outcomes(plan))[-3:], "hit")}
     assert built.result["bytes"]["pulled"] == plan["bytes"]["pulled"]
+
+
+def test_a_plan_asks_and_writes_nothing(workshop: Workshop) -> None:
+    workshop.build()
+    before = len(workshop.registry.requests_after(0))
+    planned(
+        workshop, "--cache-from", workshop.ref("app:1"), "--cache-to", f"type=registry,ref={workshop.ref('cache:1')}"
+    )
+    asked = workshop.registry.requests_after(0)[before:]
+    assert asked
+    assert {access.method for access in asked} <= {"GET", "HEAD"}
+
+
+def test_layers_that_another_registry_has_not_got_are_among_what_is_pulled(workshop: Workshop, tmp_path: Path) -> None:
+    workshop.build()
+    with running_registry(tmp_path / "other") as other:
+        arguments = ("--cache-from", workshop.ref("app:1"), "--push", "--tag", f"{other.host}/app:1")
+        plan = json.loads(workshop.run("plan", "--format", "json", *arguments, str(workshop.context)).stdout)
+        assert set(outcomes(plan).values()) == {"hit"}
+        assert sum(step["pulled"] for step in plan["steps"]) == 0
+
+        metadata = tmp_path / "other.json"
+        done = workshop.run("build", "--metadata-file", str(metadata), *arguments, str(workshop.context))
+        assert done.returncode == 0, done.stderr
+        pulled = json.loads(metadata.read_text())["imagebuild.result"]["bytes"]["pulled"]
+        assert plan["bytes"] == {"pulled": pulled, "at_most": pulled}
+        assert pulled > 0
+
+
+@pytest.mark.parametrize("output", ["layout", "nothing"])
+def test_what_an_output_pulls(workshop: Workshop, output: str, tmp_path: Path) -> None:
+    workshop.build()
+    arguments = ["--cache-from", workshop.ref("app:1"), str(workshop.context)]
+    if output == "layout":
+        arguments[:0] = ["--output", f"type=oci,dest={tmp_path / 'layout'},tar=false"]
+    plan = json.loads(workshop.run("plan", "--format", "json", *arguments).stdout)
+    assert not (tmp_path / "layout").exists()
+    metadata = tmp_path / "metadata.json"
+    assert workshop.run("build", "--metadata-file", str(metadata), *arguments).returncode == 0
+    pulled = json.loads(metadata.read_text())["imagebuild.result"]["bytes"]["pulled"]
+    assert plan["bytes"]["pulled"] == pulled
+    assert (pulled > 0) == (output == "layout")
+
+
+def test_the_exit_code_tells_whether_every_step_is_a_hit_if_that_is_asked_for(workshop: Workshop) -> None:
+    workshop.build()
+    context = str(workshop.context)
+    assert workshop.run("plan", context).returncode == 0
+    assert workshop.run("plan", "--exit-code", context).returncode == 1
+    full = workshop.run("plan", "--exit-code", "--cache-from", workshop.ref("app:1"), context)
+    assert (full.returncode, full.stdout.splitlines()[-1]) == (0, "7 of 7 steps hit, 0 run; 0 B to pull")
+
+
+@pytest.mark.parametrize(("dockerfile", "code"), [("FRM x\n", 10), ("FROM {base}\nCOPY missing /\n", 10)])
+def test_a_plan_fails_as_the_build_would(workshop: Workshop, dockerfile: str, code: int) -> None:
+    workshop.write("Dockerfile", dockerfile.format(base=workshop.base))
+    done, built = (workshop.run(verb, str(workshop.context)) for verb in ("plan", "build"))
+    assert (done.returncode, built.returncode) == (code, code)
+    assert done.stderr == built.stderr[built.stderr.index("error: ") :]
+
+
+@pytest.mark.parametrize("option", ["--iidfile=x", "--metadata-file=x", "--quiet", "--check", "--report=x"])
+def test_options_that_only_a_build_has_are_refused(workshop: Workshop, option: str) -> None:
+    done = workshop.run("plan", option, str(workshop.context))
+    assert done.returncode == 2
+    assert f"No such option: {option.partition('=')[0]}" in done.stderr

@@ -15,7 +15,7 @@ from .events import BuildDone, Event, Notice, PhaseDone, PhaseStarted, StepDone,
 from .summary import summary
 
 _STDOUT = 1
-_BUILD = "[internal] build"
+_BUILD = "[internal] imagebuild"
 
 
 def _now() -> datetime:
