@@ -16,12 +16,23 @@ from ..host.snapshots import SnapshotError
 from .artifact import Artifact, cache_artifact
 from .attached_export import AttachedExporter
 from .cache_description import CacheDescriber, DescribedCache
-from .failures import LayerLost, OutputUnwritable, PushFailed
+from .failures import CacheTooSlow, LayerLost, OutputUnwritable, PushFailed
+from .losses import in_time
 from .oci_layout import write_layout
 from .progress import Notice, View
 from .push import Uploads, push
 
-_PROBLEMS = (PushFailed, OutputUnwritable, LayerLost, RegistryError, ContentError, LayerError, SnapshotError, OSError)
+_PROBLEMS = (
+    CacheTooSlow,
+    PushFailed,
+    OutputUnwritable,
+    LayerLost,
+    RegistryError,
+    ContentError,
+    LayerError,
+    SnapshotError,
+    OSError,
+)
 """What writing a cache may come to."""
 _READABLE = 1 << 20
 """BuildKit reads no larger manifest or config (remotecache/import.go, readBlob)."""
@@ -37,17 +48,18 @@ class CacheExporter:
     names: Sequence[Reference]
     attached: AttachedExporter
     view: View
+    seconds: float
+    """How long each may take."""
     _described: dict[str, DescribedCache] = field(default_factory=dict)
 
     async def write(self, target: CacheTarget) -> CacheExportResult:
-        """The cache to its place. Raises PushFailed, OutputUnwritable, LayerLost, unless the target shrugs them off."""
+        """The cache to its place. Raises CacheTooSlow, PushFailed, OutputUnwritable, LayerLost, unless the target shrugs
+        them off."""
         started = time.monotonic()
         name = target.ref or f"of type {target.type}"
+        write = self.attached.write if target.type == "attached" else self._write
         try:
-            if target.type == "attached":
-                result = await self.attached.write(target)
-            else:
-                result = await self._write(target)
+            result = await in_time(self.seconds, write(target))
         except _PROBLEMS as error:
             if not target.ignore_error:
                 raise

@@ -120,7 +120,8 @@ async def export(
             result=lambda: story.result(image),
             view=view,
         )
-        exporter = CacheExporter(describer, uploads, own, names, attached, view)
+        limit = request.cache_export_timeout_seconds
+        exporter = CacheExporter(describer, uploads, own, names, attached, view, limit)
         step_exporter = StepCacheExporter(
             packer=packer,
             uploads=uploads,

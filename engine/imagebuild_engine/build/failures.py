@@ -124,6 +124,10 @@ class PushFailed(Exception):
     """The image could not be pushed. The cause says why."""
 
 
+class CacheTooSlow(Exception):
+    """A cache could not be written in the time that it was given."""
+
+
 class OutputUnwritable(Exception):
     """A directory that was to be written cannot be."""
 
@@ -195,6 +199,8 @@ def failure_of(error: BaseException) -> FailureResult:
             return failure(Reason.NOT_SUPPORTED, str(error))
         case PushFailed(__cause__=RegistryError() as cause):
             return failure(_push_reason(cause), f"{error}: {cause}")
+        case CacheTooSlow():
+            return failure(Reason.NETWORK_TIMEOUT, str(error))
         case OutputUnwritable():
             return failure(Reason.PUSH_DENIED, str(error))
         case RegistryError():

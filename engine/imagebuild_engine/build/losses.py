@@ -1,11 +1,12 @@
 """What becomes of a build when its caches do not keep what they promised: nothing but a little time is lost."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from ..contract import Reason, failure
 from ..core.solver import ResultLost
-from .failures import BuildFailed
+from .failures import BuildFailed, CacheTooSlow
 from .imports import Imported
 
 T = TypeVar("T")
@@ -35,6 +36,17 @@ async def until_nothing_is_lost(imported: Sequence[Imported], work: Callable[[],
         if item.supplier is not None:
             item.supplier.give_up("error", f"it loses one result after the other: {why}"[:300])
     return await work()
+
+
+async def in_time(seconds: float, work: Awaitable[T]) -> T:
+    """What the work gives, a cache's export. Raises CacheTooSlow."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise CacheTooSlow(f"it could not be written within {seconds:g} s") from None
 
 
 def check_sources(imported: Sequence[Imported]) -> None:

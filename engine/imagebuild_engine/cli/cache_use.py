@@ -20,6 +20,12 @@ OPTIONS = (
         help="Seconds that cache sources may keep the build waiting, all of them together.",
     ),
     click.option(
+        "--cache-export-timeout",
+        default=600.0,
+        show_default=True,
+        help="Seconds that writing a cache beside the image may take, each.",
+    ),
+    click.option(
         "--cache-trust",
         multiple=True,
         metavar="PATTERN",
@@ -44,15 +50,16 @@ OPTIONS = (
 
 def added(request: BuildRequest, given: dict[str, Any]) -> BuildRequest:
     """The request with what these options say."""
-    timeout: float = given["cache_import_timeout"]
-    if not 0 < timeout < math.inf:
-        raise click.BadParameter("must be more than 0 seconds", param_hint="--cache-import-timeout")
+    for name in ("import", "export"):
+        if not 0 < given[f"cache_{name}_timeout"] < math.inf:
+            raise click.BadParameter("must be more than 0 seconds", param_hint=f"--cache-{name}-timeout")
     trust: tuple[str, ...] = given["cache_trust"]
     if not all(pattern.strip("/ ") for pattern in trust):
         raise click.BadParameter("a pattern is empty", param_hint="--cache-trust")
     return replace(
         request,
-        cache_import_timeout_seconds=timeout,
+        cache_import_timeout_seconds=given["cache_import_timeout"],
+        cache_export_timeout_seconds=given["cache_export_timeout"],
         cache_trust=trust or None,
         cache_max_age_seconds=None if given["cache_max_age"] is None else seconds_of(given["cache_max_age"]),
         fail_on_import_error=given["on_cache_import_error"] == "fail",

@@ -168,6 +168,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     """Named contexts: `docker-image://REFERENCE`, a URL, a Git repository, or an absolute directory."""
     cache_import_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     """How long the sources may keep the build waiting, all together: for the import and for what is fetched later."""
+    cache_export_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 600.0
+    """How long the writing of each cache beside the image may take."""
     cache_max_age_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
     """Results that are older count as expired."""
     cache_trust: tuple[str, ...] | None = None
