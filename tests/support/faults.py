@@ -63,11 +63,47 @@ class Hang:
 
 
 @dataclass(frozen=True)
+class Stall:
+    """The right answer, but after so many bytes of its body nothing more comes, and nobody hangs up."""
+
+    after: int = 0
+
+
+@dataclass(frozen=True)
+class Drip:
+    """The right answer, a byte at a time: head and body."""
+
+    pause: float = 0.05
+
+
+@dataclass(frozen=True)
+class Short:
+    """The right head, but for the length: so many bytes of the body are missing."""
+
+    by: int = 7
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The right answer under another media type."""
+
+    media_type: str = "text/html"
+
+
+@dataclass(frozen=True)
+class Huge:
+    """An answer of so many bytes of blanks."""
+
+    size: int = 64 << 20
+
+
+@dataclass(frozen=True)
 class Lost:
     """The request is obeyed, but its answer is lost."""
 
 
-Fault = Status | Cut | CutUpload | Forged | Longer | Hang | Lost
+Fault = Status | Cut | CutUpload | Forged | Longer | Hang | Stall | Drip | Short | Typed | Huge | Lost
+_BLANKS = b" " * (1 << 16)
 
 
 @dataclass
@@ -188,29 +224,7 @@ class FaultyRegistry:
             return False
         answer = fault if isinstance(fault, Status) else self._answer(method, target, headers, body)
         self.seen.append(Seen(method, target, headers, body, answer.status))
-        return self._write(writer, method, answer, fault)
-
-    def _write(self, writer: asyncio.StreamWriter, method: str, answer: Status, fault: Fault | None) -> bool:
-        body = answer.body
-        lines = {"Content-Length": str(len(body)), **answer.headers}
-        match fault:
-            case Lost() | Cut(head=False):
-                writer.transport.abort()
-                return False
-            case Forged():
-                body = bytes(255 - byte for byte in body)
-            case Longer(more=more):
-                del lines["Content-Length"]
-                lines["Connection"] = "close"
-                body += more
-        writer.write(f"HTTP/1.1 {answer.status} Said\r\n".encode())
-        writer.write("".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode() + b"\r\n")
-        if method != "HEAD":
-            writer.write(body[: fault.after] if isinstance(fault, Cut) else body)
-        if isinstance(fault, Cut | Longer):
-            writer.close()
-            return False
-        return True
+        return await send(writer, method, answer, fault)
 
     def _fault(self, method: str, target: str) -> Fault | None:
         for rule in self._rules:
@@ -309,6 +323,55 @@ class FaultyRegistry:
     def _place(self, name: str, session: str) -> dict[str, str]:
         kept = len(self.uploads[session])
         return {"Location": f"/v2/{name}/blobs/uploads/{session}?_state=x", "Range": f"0-{max(kept - 1, 0)}"}
+
+
+async def send(writer: asyncio.StreamWriter, method: str, answer: Status, fault: Fault | None) -> bool:
+    """The answer, as the fault has it; False if the connection is of no more use."""
+    body = answer.body
+    lines = {"Content-Length": str(len(body)), **answer.headers}
+    match fault:
+        case Lost() | Cut(head=False):
+            writer.transport.abort()
+            return False
+        case Forged():
+            body = bytes(255 - byte for byte in body)
+        case Longer(more=more):
+            del lines["Content-Length"]
+            lines["Connection"] = "close"
+            body += more
+        case Short(by=missing):
+            body = body[:-missing]
+            lines["Content-Length"] = str(len(body))
+        case Typed(media_type=media_type):
+            lines = {name: value for name, value in lines.items() if name.lower() != "content-type"}
+            lines["Content-Type"] = media_type
+        case Huge(size=size):
+            lines["Content-Length"] = str(size)
+    head = f"HTTP/1.1 {answer.status} Said\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    said = head.encode() + b"\r\n"
+    if method != "HEAD":
+        said += body[: fault.after] if isinstance(fault, Cut | Stall) else b"" if isinstance(fault, Huge) else body
+    match fault:
+        case Drip(pause=pause):
+            for byte in said:
+                writer.write(bytes((byte,)))
+                await writer.drain()
+                await asyncio.sleep(pause)
+            return True
+        case Stall():
+            writer.write(said if method != "HEAD" else said[:20])
+            await asyncio.Event().wait()
+        case Huge(size=size) if method != "HEAD":
+            writer.write(said)
+            for _ in range(size // len(_BLANKS)):
+                writer.write(_BLANKS)
+                await writer.drain()
+            return True
+    writer.write(said)
+    if isinstance(fault, Cut | Longer):
+        writer.close()
+        return False
+    return True
 
 
 def _error(code: str) -> bytes:

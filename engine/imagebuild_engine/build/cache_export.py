@@ -53,8 +53,8 @@ class CacheExporter:
     _described: dict[str, DescribedCache] = field(default_factory=dict)
 
     async def write(self, target: CacheTarget) -> CacheExportResult:
-        """The cache to its place. Raises CacheTooSlow, PushFailed, OutputUnwritable, LayerLost, unless the target shrugs
-        them off."""
+        """The cache to its place. Raises CacheTooSlow, PushFailed, OutputUnwritable, LayerLost, unless the target
+        shrugs them off."""
         started = time.monotonic()
         name = target.ref or f"of type {target.type}"
         write = self.attached.write if target.type == "attached" else self._write

@@ -44,7 +44,7 @@ class RegistryError(Exception):
 
 
 class NotFound(RegistryError):
-    """The manifest, blob, upload or repository is not there (404)."""
+    """The manifest, blob, upload or repository is not there (404, 410)."""
 
 
 class Unauthorized(RegistryError):
@@ -82,6 +82,7 @@ _BY_STATUS = {
     403: _Meaning(Denied, False),
     404: _Meaning(NotFound, False),
     408: _Meaning(RegistryTimeout, True),
+    410: _Meaning(NotFound, False),
     425: _Meaning(Unavailable, True),
     429: _Meaning(Unavailable, True),
     501: _Meaning(RegistryError, False),
