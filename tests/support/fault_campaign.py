@@ -183,6 +183,8 @@ def main() -> int:
         if item.problems:
             rules = [(str(kind), type(fault).__name__, times) for kind, fault, times in item.case.rules]
             print(f"{item.case.name} {json.dumps(rules)}: {'; '.join(item.problems)}\n{item.log[-3000:]}\n")
+    for item in sorted(found, key=lambda item: item.added, reverse=True)[:5]:
+        print(f"{item.added:6.1f} s more: {item.case.name}")
     print(summary(found, seconds))
     return int(any(item.problems for item in found))
 
