@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
+from ..core.cache import DescribedTree, EntryKind, Facts, TreeEntry, entry_header
 from ..core.oci import Digest
 from ..host.rootfs import Entry, Kind, Owner, hash_file, scan
 
@@ -28,7 +28,7 @@ def describe(root: Path, owner: Owner | None = None) -> DescribedTree:
     for entry in scan(root):
         if owner is not None:
             entry = entry._replace(uid=owner.uid, gid=owner.gid)
-        digest = _digest(root, entry)
+        digest, checksum = _digest(root, entry)
         if not entry.path:
             top = digest
             continue
@@ -38,12 +38,13 @@ def describe(root: Path, owner: Owner | None = None) -> DescribedTree:
                 kind=_KINDS[entry.kind][0],
                 digest=digest,
                 linkname=os.fsdecode(entry.linkname),
+                facts=Facts(entry.mode, entry.uid, entry.gid, entry.size, checksum),
             )
         )
     return DescribedTree(entries, root_digest=top)
 
 
-def _digest(root: Path, entry: Entry) -> Digest:
+def _digest(root: Path, entry: Entry) -> tuple[Digest, int]:
     header = entry_header(
         mode=0o777 if entry.kind is Kind.SYMLINK else entry.mode,
         uid=entry.uid,
@@ -57,4 +58,4 @@ def _digest(root: Path, entry: Entry) -> Digest:
     )
     if entry.kind is Kind.FILE:
         return hash_file(os.fsencode(root) + b"/" + entry.path, header)
-    return Digest.of(header)
+    return Digest.of(header), 0

@@ -140,7 +140,7 @@ def _told(preparation: Preparation, found: _Plan) -> PlanResult:
     }
     steps = tuple(
         _planned(step, pulled[step.number], tuple(depends[step.number]) if step.number in depends else None)
-        for step in step_results(ready.lowered, found.without_hope, ready.worker, ready.imported)
+        for step in step_results(found.without_hope, ready.explainer, ready.store)
     )
     outcomes = [step.outcome for step in steps]
     return PlanResult(

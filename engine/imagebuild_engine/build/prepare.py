@@ -16,6 +16,7 @@ from ..core.solver import Executed, Hit, Solve, Solved, Worker
 from ..host.registry import DockerCredentials, RegistryClient
 from .checks import report_of, warn
 from .definition import build_options, context_directories, lower_pinned
+from .explained import Explainer
 from .imports import Imported, ImportPolicy, import_caches, remote_layers_of
 from .layers import MAIN_CONTEXT, Result
 from .losses import check_sources
@@ -43,6 +44,7 @@ class Ready:
     lowered: Lowered
     imported: tuple[Imported, ...]
     worker: BuildWorker
+    explainer: Explainer
     epoch: int | None
     steps: StepCaches
 
@@ -164,7 +166,14 @@ class Preparation:
             self.view,
             self.policy,
         )
-        return Ready(lowered=lowered, imported=self.imported, worker=worker, epoch=epoch, steps=steps)
+        return Ready(
+            lowered=lowered,
+            imported=self.imported,
+            worker=worker,
+            explainer=Explainer(lowered, worker, self.imported),
+            epoch=epoch,
+            steps=steps,
+        )
 
     async def _import(self, client: RegistryClient) -> tuple[Imported, ...]:
         started = time.monotonic()

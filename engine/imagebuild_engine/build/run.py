@@ -8,7 +8,6 @@ from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, ImageResul
 from ..core.explain import Components
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve
-from .components import components_of, step_seconds
 from .export import Exported, Story, export
 from .failures import failure_of
 from .layers import Result, Tree
@@ -87,7 +86,7 @@ class _Build:
         if vertex not in ready.worker.numbers:
             return
         total, text = len(ready.worker.numbers), vertex.description
-        step = step_result(vertex, solve, ready.worker, ready.imported)
+        step = step_result(vertex, solve, ready.explainer, ready.store)
         assert step is not None
         if outcome is None:
             plain = step.reason is MissReason.NO_CACHE_SOURCE  # which explains itself
@@ -110,12 +109,12 @@ class _Build:
         ready, solve = self.preparation.ready, self.solve
         assert ready is not None
         assert solve is not None
-        return components_of(ready.lowered, solve, step_seconds(solve, ready.imported, ready.worker.seconds))
+        return ready.explainer.components(solve)
 
     def result(self, error: BaseException | None = None, image: ImageResult | None = None) -> BuildResult:
         """What there is to say, whatever happened; of a build that goes on, with the image that it has made."""
         preparation, ready = self.preparation, self.preparation.ready
-        steps = step_results(ready.lowered, self.solve, ready.worker, ready.imported) if ready else ()
+        steps = step_results(self.solve, ready.explainer, ready.store) if ready else ()
         hits = sum(step.outcome == "hit" for step in steps)
         misses = sum(step.outcome == "miss" for step in steps)
         failed = failure_of(error) if error is not None else None

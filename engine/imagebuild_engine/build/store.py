@@ -133,6 +133,12 @@ class TreeStore:
             self._packed[layer.name] = asyncio.create_task(asyncio.to_thread(self._pack, layer))
         return await asyncio.shield(self._packed[layer.name])
 
+    def packed_size(self, layer: LocalLayer) -> int:
+        """Compressed, in bytes; 0 as long as it is not packed."""
+        task = self._packed.get(layer.name)
+        done = task is not None and task.done() and not task.cancelled() and task.exception() is None
+        return task.result().descriptor.size if task is not None and done else 0
+
     def _pack(self, layer: LocalLayer) -> PackedLayer:
         with self.snapshots.changes(layer.name) as changes:
             return pack(changes, self.blobs)

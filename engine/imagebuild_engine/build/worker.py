@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ..contract import Reason
-from ..core.cache import ChainResult, LayerResult
+from ..core.cache import ChainResult, DescribedTree, LayerResult
 from ..core.dockerfile import Location, Source
 from ..core.graph import (
     SCRATCH,
@@ -76,6 +76,8 @@ class BuildWorker:
     ssh: SshAgents = field(default_factory=SshAgents)
     allow_insecure: bool = False
     seconds: dict[Vertex, float] = field(default_factory=dict)
+    read: dict[tuple[Vertex, int], DescribedTree] = field(default_factory=dict)
+    """The trees that were read to know an input by its content, by vertex and input number."""
     lost: dict[tuple[Vertex, int, str | None], str] = field(default_factory=dict)
     """Promised results that could not be had, by step, source and name of the tree, and why."""
     _steps: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
@@ -104,7 +106,7 @@ class BuildWorker:
     async def digests(
         self, vertex: Vertex, input_number: int, result: Result, request: ContentRequest
     ) -> Sequence[Digest]:
-        tree = await self.trees.described(result)
+        tree = self.read[vertex, input_number] = await self.trees.described(result)
         try:
             return request.digests(tree)
         except LookupError as error:

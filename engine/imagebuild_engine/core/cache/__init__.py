@@ -6,11 +6,12 @@ This package deals in digests and selectors and never sees an op: `graph.cache_m
 from .age import cutoff, without_expired
 from .compare import Comparison, Parting, Why, compare
 from .config import CONFIG_MEDIA_TYPE, CacheConfig, LayerPlaces, decode_config, encode_config
-from .content import DescribedTree, EntryKind, PathNotFound, TreeEntry, entry_header
+from .content import DescribedTree, EntryKind, Facts, PathNotFound, TreeEntry, entry_header
 from .export import InputKeys, StepKeys, build_records
 from .index import CacheIndex, RecordId
 from .inline import decode_records, encode_records
 from .keys import Spelling, content_key, root_key, selector_of
+from .listing import Listing
 from .order import normalized
 from .record_json import is_time
 from .records import ZERO_TIME, CacheResult, ChainResult, InvalidRecords, LayerResult, Link, Record
@@ -34,12 +35,14 @@ __all__ = [
     "ContentSelector",
     "DescribedTree",
     "EntryKind",
+    "Facts",
     "InputKeys",
     "InvalidRecords",
     "LayerPlaces",
     "LayerResult",
     "LayerTable",
     "Link",
+    "Listing",
     "Parting",
     "PathNotFound",
     "Record",

@@ -11,7 +11,7 @@ import posixpath
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ..oci import Digest
 
@@ -64,6 +64,17 @@ def entry_header(
     return header
 
 
+class Facts(NamedTuple):
+    """What an entry's digest is made of, for those who explain how two entries differ. `checksum` is the CRC-32 of a
+    file's bytes: it tells a changed mode from changed bytes, and nothing is ever decided by it."""
+
+    mode: int
+    uid: int
+    gid: int
+    size: int = 0
+    checksum: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class TreeEntry:
     """One entry. `path` is relative, with slashes; `digest` is of its header and bytes."""
@@ -72,6 +83,7 @@ class TreeEntry:
     kind: EntryKind
     digest: Digest
     linkname: str = ""
+    facts: Facts | None = None
 
 
 class DescribedTree:

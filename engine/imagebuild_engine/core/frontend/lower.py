@@ -154,6 +154,7 @@ class _Lowering:
         instructions = self._instructions(stage)
         state.total = sum(isinstance(item, Run | Copy | Add | Workdir) for item in instructions)
         for instruction in instructions:
+            state.used.clear()
             self._dispatch(state, instruction)
         return state
 

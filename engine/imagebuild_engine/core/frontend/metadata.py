@@ -54,6 +54,8 @@ def arg(state: StageState, instruction: Arg, options: BuildOptions, globals_: Ma
         state.args.append((pair.name, value))
         if value is not None and pair.name not in _HIDDEN_ARGS:
             state.env.set(pair.name, value)
+            state.arguments.add(pair.name)
+            state.made_of[pair.name] = state.sources_of_used()
         texts.append(pair.name if value is None else f"{pair.name}={value}")
     state.commit("ARG " + " ".join(texts))
 
@@ -66,6 +68,7 @@ def env(state: StageState, instruction: Env) -> None:
     ]
     for name, value in pairs:
         state.set_env(name, value)
+        state.made_of[name] = state.sources_of_used()
     state.commit("ENV " + " ".join(f"{name}={value}" for name, value in pairs))
 
 

@@ -45,6 +45,24 @@ class Env(Mapping[str, str]):
         return len(self._values)
 
 
+class Noted(Mapping[str, str]):
+    """Variables that note which of them are asked for."""
+
+    def __init__(self, variables: Mapping[str, str], used: set[str]) -> None:
+        self._variables = variables
+        self._used = used
+
+    def __getitem__(self, name: str) -> str:
+        self._used.add(name)
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+
 def proxy_args(options: BuildOptions) -> tuple[str, ...]:
     """Proxy settings among the build arguments; they reach RUN without being declared and without entering its key."""
     found = {name: value for name, value in options.build_args.items() if name.upper() in PROXY_NAMES}

@@ -31,5 +31,7 @@ def workdir(state: StageState, instruction: Workdir, options: BuildOptions) -> N
         owner=chown(state.config.user, number) if state.config.user else None,
         timestamp=-1 if epoch is None else epoch * 1_000_000_000,
     )
-    state.step(FileOp(actions=(action,)), inputs, f"WORKDIR {path}", instruction.location)
+    state.step(
+        FileOp(actions=(action,)), inputs, f"WORKDIR {path}", instruction.location, f"WORKDIR {instruction.path}"
+    )
     state.commit(f"WORKDIR {path}", layer=True)

@@ -33,7 +33,7 @@ from .ops import (
     UserById,
     UserByName,
 )
-from .vertex import Edge, Origin, Vertex, walk
+from .vertex import Edge, Origin, Scope, Vertex, walk
 
 __all__ = [
     "ROOT_MOUNT",
@@ -65,6 +65,7 @@ __all__ = [
     "Op",
     "Origin",
     "Owner",
+    "Scope",
     "SecretEnv",
     "SecurityMode",
     "Ulimit",

@@ -1,9 +1,31 @@
 """The build graph: vertices joined by edges. Made by the frontend, walked by the solver."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .ops import Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a step's instruction saw, for those who explain a difference. Values may be secret: they are never shown.
+
+    `variables` are all that it could use, `arguments` the names of those that are ARGs (no ENV took their place),
+    `used` the names that its own text was expanded with, and those that the values of these were made of.
+    """
+
+    position: int
+    """From 1, in its stage."""
+    written: str
+    """The instruction before any expansion, as far as it is shown."""
+    variables: Mapping[str, str]
+    arguments: frozenset[str]
+    used: frozenset[str]
+    workdir: str
+    user: str
+
+    def __repr__(self) -> str:
+        return f"<Scope of step {self.position}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +35,7 @@ class Origin:
     stage: str
     line: int
     instruction: str
+    scope: Scope | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

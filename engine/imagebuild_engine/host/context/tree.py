@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...core.cache import DescribedTree, EntryKind, TreeEntry, entry_header
+from ...core.cache import DescribedTree, EntryKind, Facts, TreeEntry, entry_header
 from ...core.dockerfile import IgnoreMatcher, ParentMatch
 from ...core.oci import Digest
 from ..rootfs import hash_file
@@ -109,19 +109,27 @@ class ContextTree:
         full = self.root / path
         linkname = os.fspath(full.readlink()) if kind == "symlink" else ""
         device = kind in ("char", "block")
-        header = entry_header(
+        facts = Facts(
             mode=0o777 if kind == "symlink" else stat.S_IMODE(status.st_mode),
             uid=status.st_uid if self.owned else 0,
             gid=status.st_gid if self.owned else 0,
             size=status.st_size if kind == "file" else 0,
+        )
+        header = entry_header(
+            mode=facts.mode,
+            uid=facts.uid,
+            gid=facts.gid,
+            size=facts.size,
             typeflag=typeflag,
             linkname=linkname,
             devmajor=os.major(status.st_rdev) if device else 0,
             devminor=os.minor(status.st_rdev) if device else 0,
             xattrs=_xattrs(full),
         )
-        digest = hash_file(full, header) if kind == "file" else Digest.of(header)
-        return TreeEntry(path=path, kind=kind, digest=digest, linkname=linkname)
+        digest, checksum = hash_file(full, header) if kind == "file" else (Digest.of(header), 0)
+        return TreeEntry(
+            path=path, kind=kind, digest=digest, linkname=linkname, facts=facts._replace(checksum=checksum)
+        )
 
 
 def _xattrs(path: Path) -> list[tuple[str, bytes]]:

@@ -1,0 +1,70 @@
+"""What an image without components tells of its steps: the texts in its history, and the variables in its config.
+
+Texts of a history are expanded, and those of RUN begin with the values of build arguments (`|2 A=1 B=2 /bin/sh -c …`).
+So of the old text no more is told than the command, behind the last thing that looks like the shell.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from ..miss import MissReason
+from .components import StepComponents
+from .differences import Difference, arrow, listed
+
+_SHELL = "/bin/sh -c "
+_LATER_COMMENT = " # buildkit"
+_ALIKE = 0.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """An image's: the texts of the steps that made its layers, and its variables."""
+
+    texts: tuple[str, ...] = field(default=(), repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def from_history(history: History, command: str, values: Mapping[str, str], step: StepComponents) -> Difference | None:
+    """Why a RUN with this command and these variables has another key than any in the image; None if it is not there.
+
+    Other steps are not told apart: their texts would have to be compared with what is expanded.
+    """
+    if not command:
+        return None
+    texts = [text.removesuffix(_LATER_COMMENT) for text in history.texts if text.startswith("RUN ")]
+    same = next((text for text in texts if text.endswith(command)), None)
+    if same is not None:
+        return _other_variables(history, same.removesuffix(command), values, step)
+    shown = command.removeprefix(_SHELL)
+    alike = [
+        (SequenceMatcher(None, old, shown, autojunk=False).ratio(), old) for text in texts if (old := _shown(text))
+    ]
+    similarity, old = max(alike, default=(0.0, ""))
+    if similarity < _ALIKE:
+        return None
+    return Difference(reason=MissReason.INSTRUCTION_CHANGED, detail=(arrow(f"RUN {old}", step.instruction),))
+
+
+def _shown(text: str) -> str:
+    """The command of a RUN, without what stands before the shell; nothing where that is not sure."""
+    if not text.startswith("RUN |") and not text.startswith(f"RUN {_SHELL}"):
+        return ""
+    return text.rpartition(_SHELL)[2][:2000]
+
+
+def _other_variables(
+    history: History, before: str, values: Mapping[str, str], step: StepComponents
+) -> Difference | None:
+    arguments = [name for name, _ in step.arguments if f" {name}={values.get(name, '')} " not in f"{before} "]
+    if arguments:
+        return listed(MissReason.BUILD_ARG_CHANGED, arguments)
+    names = [
+        name
+        for name, _ in step.environment
+        if name in history.variables and history.variables[name] != values.get(name)
+    ]
+    names += [f"{name} (added)" for name, _ in step.environment if name not in history.variables]
+    if names:
+        return listed(MissReason.ENVIRONMENT_CHANGED, names)
+    return None
