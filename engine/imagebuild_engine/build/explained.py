@@ -1,6 +1,6 @@
 """Why the steps of a build run, or would run: a solve, put as the question that `core.explain` answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import replace
 from functools import cached_property
 from typing import Protocol
@@ -45,8 +45,8 @@ class Explainer:
         self.lowered = lowered
         self.worker = worker
         self.imported = imported
-        self._made_of: dict[tuple[Vertex, int], StepComponents] = {}
-        """By how many inputs had been read."""
+        self._made_of: dict[tuple[Vertex, frozenset[int]], StepComponents] = {}
+        """By the inputs whose files are told."""
 
     @property
     def numbers(self) -> Mapping[Vertex, int]:
@@ -57,22 +57,41 @@ class Explainer:
         solved = solve.solved[vertex]
         outcome = solved.outcome
         assert isinstance(outcome, Executed)
+        runs = {number for step, number in self.numbers.items() if _runs(solve, step)}
+        beside_it = self._beside_the_point(vertex, runs)
+        contents = (digests for number, digests in solved.content.items() if number not in beside_it)
         asked = replace(
             self._steps[self.numbers[vertex] - 1],
-            made_of=self.made_of(vertex) if self._is_compared else self._static[vertex],
+            made_of=self.made_of(vertex, beside_it) if self._is_compared else self._static[vertex],
             known=outcome.matched,
             lost=self._lost(vertex) if outcome.lost else "",
-            contents=tuple(frozenset(map(content_key, digests)) for digests in solved.content.values()),
+            contents=tuple(frozenset(map(content_key, digests)) for digests in contents),
         )
-        runs = {number for step, number in self.numbers.items() if _runs(solve, step)}
         return self._explanation.why(self.numbers[vertex], asked, runs)
 
-    def made_of(self, vertex: Vertex) -> StepComponents:
-        """The step's components, with the files that have been read by now."""
-        read = {
-            number: tree for number in range(len(vertex.inputs)) if (tree := self.worker.read.get((vertex, number)))
-        }
-        key = vertex, len(read)
+    def _beside_the_point(self, vertex: Vertex, runs: Set[int]) -> frozenset[int]:
+        """The inputs whose files do not count: a step that runs has written them, and the step would run without that,
+        too, as it lies on another one that runs. So a plan, which cannot know such files, says the same as the build.
+        """
+        keys = cache_map(vertex.op).inputs
+        running = [
+            number
+            for number, edge in enumerate(vertex.inputs)
+            if runs
+            & (
+                {self.numbers[edge.vertex]}
+                if edge.vertex in self.numbers
+                else {*steps_below(edge.vertex, self.numbers)}
+            )
+        ]
+        lies_on_one = any(keys[number].content is None for number in running)
+        return frozenset(running) if lies_on_one else frozenset()
+
+    def made_of(self, vertex: Vertex, left_out: Collection[int] = ()) -> StepComponents:
+        """The step's components, with the files that have been read by now, but for those of some inputs."""
+        numbers = [number for number in range(len(vertex.inputs)) if number not in left_out]
+        read = {number: self.worker.read[vertex, number] for number in numbers if (vertex, number) in self.worker.read}
+        key = vertex, frozenset(read)
         if key not in self._made_of:
             keys = self._keys(vertex)
             self._made_of[key] = describe_step(vertex, self.numbers, keys=keys, read=read)
@@ -187,6 +206,19 @@ class Explainer:
     def _lost(self, vertex: Vertex) -> str:
         why = dict.fromkeys(text for (step, _, _), text in self.worker.lost.items() if step is vertex)
         return ", ".join(why)
+
+
+def steps_below(vertex: Vertex, numbers: Mapping[Vertex, int]) -> tuple[int, ...]:
+    """The steps that it rests on directly; what lies between (a merge, a script's file) is no step of the user's."""
+    found: dict[int, None] = {}
+    pending = [edge.vertex for edge in reversed(vertex.inputs)]
+    while pending:
+        below = pending.pop()
+        if below in numbers:
+            found[numbers[below]] = None
+        else:
+            pending += [edge.vertex for edge in reversed(below.inputs)]
+    return tuple(found)
 
 
 def _reads_the_same(step: StepComponents, now: StepComponents) -> bool:

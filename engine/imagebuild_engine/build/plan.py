@@ -17,6 +17,7 @@ from ..contract import BuildRequest, PlannedBytes, PlannedCache, PlannedStep, Pl
 from ..core.graph import Vertex, walk
 from ..core.oci import Digest
 from ..core.solver import Executed, Hit, Solve
+from .explained import steps_below
 from .failures import failure_of
 from .layers import Result, Tree
 from .losses import check_sources, until_nothing_is_lost
@@ -24,7 +25,7 @@ from .plan_export import export_pulls
 from .plan_worker import PlanWorker
 from .prepare import Preparation, Ready
 from .progress import View
-from .report import step_results, steps_below
+from .report import step_results
 from .settings import Settings
 
 

@@ -1,12 +1,12 @@
 """What became of every step, and why."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from ..contract import StepResult
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve, Solved
-from .explained import Explainer
+from .explained import Explainer, steps_below
 from .layers import LocalLayer, Result
 from .results import known_results
 from .store import TreeStore
@@ -58,16 +58,3 @@ def _size(solved: Solved[Result], explainer: Explainer, store: TreeStore) -> int
 def counts_by_reason(steps: Iterable[StepResult]) -> dict[str, int]:
     """How many steps missed for each reason, in the order in which the reasons first occur."""
     return dict(Counter(str(step.reason) for step in steps if step.reason is not None))
-
-
-def steps_below(vertex: Vertex, numbers: Mapping[Vertex, int]) -> tuple[int, ...]:
-    """The steps that it rests on directly; what lies between (a merge, a script's file) is no step of the user's."""
-    found: dict[int, None] = {}
-    pending = [edge.vertex for edge in reversed(vertex.inputs)]
-    while pending:
-        below = pending.pop()
-        if below in numbers:
-            found[numbers[below]] = None
-        else:
-            pending += [edge.vertex for edge in reversed(below.inputs)]
-    return tuple(found)
