@@ -40,8 +40,9 @@ unit: install ## fast tests, no root needed
 fuzz: install ## 200,000 hostile Dockerfiles for the reader; FUZZ="--inputs 1000000 --seed 7", or --replay SEED:NUMBER
 	$(BIN)/python -m tests.support.fuzzing $(FUZZ)
 
-integration: install ## real mounts, processes, a browser and a registry on loopback (root)
+integration: install ## real mounts, processes, a browser and registries on loopback (root)
 	@$(TOOLS) packages build cluster images steps browser
+	@$(TOOLS) build runc olareg >/dev/null
 	IMAGEBUILD_RUNTIME=$$($(TOOLS) path runc) $(PYTEST) tests/integration tests/conformance
 
 interop: install ## one cache with the real builders: a dockerd and a buildkitd on loopback (root, Debian)

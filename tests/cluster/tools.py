@@ -122,6 +122,7 @@ TOOLS: Mapping[str, Tool] = {
             package="helm.sh/helm/v4/cmd/helm",
             variables={"helm.sh/helm/v4/internal/version.version": "{version}"},
         ),
+        Tool(name="olareg", module="olareg", package="github.com/olareg/olareg/cmd/olareg"),
     )
 }
 
