@@ -29,11 +29,14 @@ BUILDER = ["WORKDIR /src", "COPY src .", "RUN cat x > out", "RUN cp out again"]
 KIND = "application/vnd.imagebuild.cache.v1"
 
 
-@pytest.fixture(params=REGISTRIES)
+EVERYWHERE = pytest.mark.parametrize("workshop", REGISTRIES, indirect=True)
+
+
+@pytest.fixture
 def workshop(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Workshop]:
     context = tmp_path / "context"
     context.mkdir()
-    with REGISTRIES[request.param](tmp_path / "registry") as registry:
+    with REGISTRIES[getattr(request, "param", "docker-registry")](tmp_path / "registry") as registry:
         made = Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime_for("oci"))
         made.write("src/x", "x")
         made.write("a.txt", "hello\n")
@@ -86,6 +89,7 @@ def misses(built: Built) -> set[str]:
     return {name for name, outcome in built.outcomes.items() if outcome != "hit"}
 
 
+@EVERYWHERE
 def test_it_comes_with_every_push_and_is_a_cache_of_all_stages(workshop: Workshop) -> None:
     built = workshop.build()
     assert referrers(workshop, built.digest) == [export(built)["digest"]]
@@ -104,6 +108,7 @@ def test_it_comes_with_every_push_and_is_a_cache_of_all_stages(workshop: Worksho
     assert export(built)["pushed"] == sum(layer["size"] for layer in made["layers"][:-2] if layer["digest"] not in own)
 
 
+@EVERYWHERE
 def test_a_change_in_the_final_stage_runs_nothing_of_the_builder_stage(workshop: Workshop) -> None:
     workshop.build()
     workshop.write("Dockerfile", dockerfile(workshop, wanted="x"))
@@ -112,6 +117,7 @@ def test_a_change_in_the_final_stage_runs_nothing_of_the_builder_stage(workshop:
     assert "cat x > out\n" not in changed.log.partition("-- build\n")[0]
 
 
+@EVERYWHERE
 def test_a_change_in_the_middle_of_the_builder_stage_runs_only_what_follows_it(workshop: Workshop) -> None:
     workshop.build()
     workshop.write("Dockerfile", dockerfile(workshop, second="RUN echo other > again", wanted="again"))
@@ -130,6 +136,7 @@ def test_it_is_found_from_a_digest_alone_and_through_what_it_was_rebuilt_into(wo
     assert not misses(third) & set(BUILDER)
 
 
+@EVERYWHERE
 def test_a_rebuild_from_it_changes_and_uploads_nothing(workshop: Workshop) -> None:
     first = workshop.build()
     mark = len(workshop.registry.requests())

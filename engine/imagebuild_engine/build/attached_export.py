@@ -4,19 +4,20 @@ What is there already stays if this build has nothing to add: a rebuild of the s
 builder with less knowledge could say is not put in the place of more.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from ..contract import BuildResult, Bytes, CacheExportResult, CacheTarget, Seconds
-from ..core.cache import CONFIG_MEDIA_TYPE
+from ..core.cache import CONFIG_MEDIA_TYPE, CostedResult, trimmed
 from ..core.explain import COMPONENTS_MEDIA_TYPE, Components, encode_components
+from ..core.graph import Vertex
 from ..core.oci import Descriptor, Digest, Manifest, Reference
 from ..host.content import OciLayout
 from ..host.registry import RegistryError
 from .attached import ARTIFACT_TYPE, CREATED, RESULT_MEDIA_TYPE, Attached, find_attached, small_layer
-from .cache_description import CacheDescriber, DescribedCache
+from .cache_description import CacheDescriber, DescribedCache, Packed
 from .cache_source import RegistryPlace
 from .imports import Imported
 from .layers import RemoteLayer, Tree
@@ -28,8 +29,8 @@ from .push import Uploads, one_for_each_repository, push_referrer
 class AttachedExporter:
     """One image's attached cache, in every repository that the image was pushed to.
 
-    `subject` is the image's manifest, `layers` are its own. `ran` says whether any step had to run. `components` and
-    `result` are what is told of the build besides.
+    `subject` is the image's manifest, `layers` are its own. `ran` says whether any step had to run, `seconds` how long
+    each takes. `components` and `result` are what is told of the build besides.
     """
 
     describer: CacheDescriber
@@ -39,25 +40,33 @@ class AttachedExporter:
     names: Sequence[Reference]
     imported: Sequence[Imported]
     ran: bool
+    seconds: Mapping[Vertex, float]
     components: Callable[[], Components]
     result: Callable[[], BuildResult]
     view: View
 
     async def write(self, target: CacheTarget) -> CacheExportResult:
         """Raises PushFailed, LayerLost, RegistryError."""
-        written = [await self._write(name) for name in one_for_each_repository(self.names)]
+        written = [await self._write(name, target) for name in one_for_each_repository(self.names)]
         if not written:
             return CacheExportResult(type="attached", outcome="empty", reason="the image was not pushed")
         changed = [result for result in written if result.outcome != "unchanged"]
         pushed = sum(result.pushed for result in written)
         return msgspec.structs.replace((changed or written)[0], pushed=pushed)
 
-    async def _write(self, name: Reference) -> CacheExportResult:
+    async def _write(self, name: Reference, target: CacheTarget) -> CacheExportResult:
         subject = name.with_digest(self.subject.digest)
         existing = self._read_before(subject)
         if existing is not None and not self.ran:
             return _unchanged(subject, existing)
-        cache = await self.describer.describe(lambda tree: self._wanted(tree, subject))
+        left_out = ""
+
+        def keep(packed: Packed) -> list[Vertex]:
+            nonlocal left_out
+            stays, left_out = self._trimmed(packed, target)
+            return stays
+
+        cache = await self.describer.describe(lambda tree: self._wanted(tree, subject), keep)
         if not cache.config.records:
             return CacheExportResult(type="attached", outcome="empty", ref=subject.name)
         if existing is None:
@@ -74,9 +83,30 @@ class AttachedExporter:
         await push_referrer(self.uploads, subject, manifest, cache.data, data, cache.remote, replaces)
         digest = str(manifest.descriptor().digest)
         text = f"attached cache: {len(cache.config.records)} records, {len(cache.layers)} layers, {digest}"
-        self.view.show(Notice(text=text))
-        pushed = self.uploads.pushed(subject, [layer for layer in cache.layers if layer.digest not in self.layers])
-        return CacheExportResult(type="attached", outcome="exported", ref=subject.name, digest=digest, pushed=pushed)
+        self.view.show(Notice(text="; ".join(filter(None, (text, left_out)))))
+        return CacheExportResult(
+            type="attached",
+            outcome="exported",
+            ref=subject.name,
+            digest=digest,
+            reason=left_out,
+            pushed=self.uploads.pushed(subject, [layer for layer in cache.layers if layer.digest not in self.layers]),
+        )
+
+    def _trimmed(self, packed: Packed, target: CacheTarget) -> tuple[list[Vertex], str]:
+        """The steps whose results stay, and a word about the others."""
+        results = [
+            CostedResult(
+                layers=tuple((layer.descriptor.digest, layer.descriptor.size) for layer in chain),
+                seconds=round(self.seconds.get(vertex, 0.0), 3),
+            )
+            for vertex, chain in packed.items()
+        ]
+        found = trimmed(results, self.layers, max_size=target.max_size, keep_cheap=target.keep_cheap)
+        counts = {"sooner run again than pulled": found.cheap, "beyond max-size": found.oversize}
+        told = ", ".join(f"{count} {why}" for why, count in counts.items() if count)
+        stays = [vertex for place, vertex in enumerate(packed) if place in found.kept]
+        return stays, f"results left out: {told}" if told else ""
 
     def _manifest(self, cache: DescribedCache, small: Sequence[Descriptor]) -> Manifest:
         results = (record.result for record in cache.config.records)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.cache import NO_PARENT, CacheConfig, LayerPlaces, LayerResult, encode_config
@@ -18,6 +18,9 @@ from .results import known_results, position
 
 Wanted = Callable[[Tree], Awaitable[bool]]
 """Is that tree, which has layers that the image has not, to be a result in the cache?"""
+Packed = Mapping[Vertex, Sequence[ListedLayer]]
+Keep = Callable[[Packed], Collection[Vertex]]
+"""Which of the results stay, by what they have come to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +43,15 @@ class CacheDescriber:
     imported: Sequence[Imported]
     image: Tree
 
-    async def describe(self, wanted: Wanted) -> DescribedCache:
-        """The layers of all results that are wanted, packed, and the records that name them. Those of the image are
+    async def describe(self, wanted: Wanted, keep: Keep = lambda packed: packed) -> DescribedCache:
+        """The layers of all results that are wanted and kept, packed, and the records that name them. The image's are
         wanted anyway. Raises LayerLost."""
         results = await self._results(wanted)
         layers: dict[Vertex, Sequence[Layer]] = {vertex: tree.layers for vertex, (tree, _) in results.items()}
         packed = dict(
             zip(layers, await asyncio.gather(*(self.packer.pack(found) for found in layers.values())), strict=True)
         )
+        packed = {vertex: packed[vertex] for vertex in keep(packed)}
         places = LayerPlaces()
         at: dict[int, ListedLayer] = {}
         texts: dict[int, str] = {}

@@ -119,6 +119,14 @@ class Explainer:
         read = self.made_of(vertex)
         return next((step for step in found if _reads_the_same(step, read)), None)
 
+    def seconds(self, solve: Solve[Result]) -> dict[Vertex, float]:
+        """How long each step takes, as far as that is known: those that ran, as they did; hits, as they once did."""
+        found = dict(self.worker.seconds)
+        for vertex, solved in solve.solved.items():
+            if vertex not in found and (step := self.cached(solved)) is not None and step.seconds > 0:
+                found[vertex] = step.seconds
+        return found
+
     def components(self, solve: Solve[Result]) -> Components:
         """Of every step that was decided on. What the cache of a hit knows of files and times is kept as it is there,
         so that a build from our own cache says the same again."""

@@ -63,7 +63,8 @@ async def export(
 ) -> Exported:
     """Layers are made once, here; then config, records and manifest; then they travel, and the caches after them.
 
-    `created` dates an empty image; `steps` are the step caches that were read from, `seconds` how long each step took.
+    `created` dates an empty image; `steps` are the step caches that were read from, `seconds` how long each
+    step takes.
     """
     store = uploads.store
     packer = Packer(store)
@@ -113,9 +114,8 @@ async def export(
             layers=own,
             names=names,
             imported=imported,
-            ran=any(
-                isinstance(solve.solved[vertex].outcome, Executed) for vertex in lowered.steps if vertex in solve.solved
-            ),
+            ran=_ran(lowered, solve),
+            seconds=seconds,
             components=story.components,
             result=lambda: story.result(image),
             view=view,
@@ -145,6 +145,12 @@ async def export(
 
 def _holds_every_stage(target: CacheTarget) -> bool:
     return target.type == "attached" or (target.type != "steps" and target.mode == "max")
+
+
+def _ran(lowered: Lowered, solve: Solve[Result]) -> bool:
+    """Had any step to run?"""
+    solved = (solve.solved.get(vertex) for vertex in lowered.steps)
+    return any(item is not None and isinstance(item.outcome, Executed) for item in solved)
 
 
 def _inline(image: ImageResult, records: bytes | None) -> CacheExportResult:

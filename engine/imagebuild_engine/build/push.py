@@ -1,4 +1,4 @@
-"""Moving an image or a cache to its registry: layers first, then the config, then the manifest under every name."""
+"""Moving an image or a cache to its registry: layers and config first, then the manifest under every name."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -146,9 +146,9 @@ async def _push_blobs(
             if digest in data
             else uploads.layer(reference, layer, remote.get(digest), neighbours)
             for digest, layer in layers.items()
-        )
+        ),
+        uploads.small(reference, artifact.config, artifact.config_bytes),
     )
-    await uploads.small(reference, artifact.config, artifact.config_bytes)
 
 
 def one_for_each_repository(references: Sequence[Reference]) -> list[Reference]:

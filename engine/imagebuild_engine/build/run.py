@@ -8,6 +8,7 @@ from ..contract import BuildRequest, BuildResult, Bytes, CacheResult, ImageResul
 from ..core.explain import Components
 from ..core.graph import Vertex
 from ..core.solver import Executed, Hit, Solve
+from .early_uploads import EarlyUploads, destinations
 from .export import Exported, Story, export
 from .failures import failure_of
 from .layers import Result, Tree
@@ -39,14 +40,17 @@ class _Build:
         self.view = view
         self.preparation = Preparation(request, settings, view)
         self.solve: Solve[Result] | None = None
+        self.early: EarlyUploads | None = None
         self.exported: Exported | None = None
 
     async def run(self) -> BuildResult:
         async with self.preparation.prepared() as ready:
             self.solve = ready.solve(ready.worker, self._observe)
-            self.exported = await until_nothing_is_lost(
-                ready.imported, partial(self._solve_and_export, ready, self.solve, Uploads(ready.store))
-            )
+            uploads = Uploads(ready.store)
+            async with EarlyUploads(uploads, destinations(self.request)) as self.early:
+                self.exported = await until_nothing_is_lost(
+                    ready.imported, partial(self._solve_and_export, ready, self.solve, uploads)
+                )
         result = self.result()
         self.view.show(BuildDone(result=result))
         return result
@@ -56,6 +60,8 @@ class _Build:
             tree = await self._solve(ready, solve)
         if self.request.fail_on_import_error:
             check_sources(ready.imported)
+        if self.early is not None:
+            self.early.last_call()
         with self.preparation.phases.phase("export"):
             return await export(
                 request=self.request,
@@ -67,7 +73,7 @@ class _Build:
                 base_layers=ready.lowered.base_layers,
                 created=ready.created(),
                 steps=ready.steps,
-                seconds=ready.worker.seconds,
+                seconds=ready.explainer.seconds(solve),
                 story=Story(components=self._components, result=lambda image: self.result(image=image)),
                 view=self.view,
             )
@@ -93,6 +99,8 @@ class _Build:
             why = "" if plain else miss_text(step.reason, step.detail, step.more)
             self.view.show(StepStarted(number=step.number, total=total, text=text, why=why))
             return
+        if isinstance(outcome, Executed) and self.early is not None:
+            self.early.offer(solve.solved[vertex].result, step.seconds)
         self.view.show(
             StepDone(
                 number=step.number,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
@@ -33,7 +34,7 @@ class TreeStore:
     surroundings: Surroundings
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _exists: dict[tuple[str, Digest], asyncio.Task[bool]] = field(default_factory=dict)
-    _packed: dict[str, asyncio.Task[PackedLayer]] = field(default_factory=dict)
+    _packed: dict[str, asyncio.Future[PackedLayer]] = field(default_factory=dict)
     _downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_DOWNLOADS))
     pulled: dict[Digest, int] = field(default_factory=dict)
     """Compressed sizes of the layers that were downloaded."""
@@ -127,11 +128,16 @@ class TreeStore:
                 raise self._lose(bad, bad.diff_id, f"a layer cannot be unpacked: {error}") from error
         return name
 
-    async def packed(self, layer: LocalLayer) -> PackedLayer:
-        """The layer as a blob, made once: for an image, or to lie on another tree than the one it was made on."""
-        if layer.name not in self._packed:
-            self._packed[layer.name] = asyncio.create_task(asyncio.to_thread(self._pack, layer))
-        return await asyncio.shield(self._packed[layer.name])
+    async def packed(self, layer: LocalLayer, within: Executor | None = None) -> PackedLayer:
+        """The layer as a blob, made once: for an image, or to lie on another tree than the one it was made on.
+
+        `within` has the thread that does it, if nobody has begun yet. What went wrong is tried again if asked again.
+        """
+        known = self._packed.get(layer.name)
+        if known is None or (known.done() and (known.cancelled() or known.exception())):
+            work = asyncio.get_running_loop().run_in_executor(within, self._pack, layer)
+            known = self._packed[layer.name] = asyncio.ensure_future(work)
+        return await asyncio.shield(known)
 
     def packed_size(self, layer: LocalLayer) -> int:
         """Compressed, in bytes; 0 as long as it is not packed."""

@@ -19,6 +19,7 @@ from .selection import ContentRequest, ContentSelector
 from .stacks import Stacks
 from .steps import CachedStep, CachedSteps, StepInput, steps_of
 from .table import NO_PARENT, LayerTable, joined, without_layers
+from .trim import CostedResult, Trimmed, is_cheap, trimmed
 
 __all__ = [
     "CONFIG_MEDIA_TYPE",
@@ -33,6 +34,7 @@ __all__ = [
     "Comparison",
     "ContentRequest",
     "ContentSelector",
+    "CostedResult",
     "DescribedTree",
     "EntryKind",
     "Facts",
@@ -52,6 +54,7 @@ __all__ = [
     "StepInput",
     "StepKeys",
     "TreeEntry",
+    "Trimmed",
     "Why",
     "build_records",
     "compare",
@@ -62,12 +65,14 @@ __all__ = [
     "encode_config",
     "encode_records",
     "entry_header",
+    "is_cheap",
     "is_time",
     "joined",
     "normalized",
     "root_key",
     "selector_of",
     "steps_of",
+    "trimmed",
     "without_expired",
     "without_layers",
 ]
