@@ -28,14 +28,22 @@ _forges: list["_Forge"] = []
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], *, cwd: Path | None = None, stdin: bytes = b""
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    seconds: float = _SECONDS,
 ) -> "subprocess.CompletedProcess[str]":
-    """The program's end and what it printed, as `subprocess.run` would tell; any number of threads may call."""
+    """The program's end and what it printed, as `subprocess.run` would tell; any number of threads may call.
+
+    After so many seconds it is killed (SIGKILL), and TimeoutError raised.
+    """
     with _lock:
         if not _forges:
             _forges.append(_Forge())
             atexit.register(_forges[0].close)
-    return _forges[0].run(arguments, environment, cwd or Path.cwd(), stdin)
+    return _forges[0].run(arguments, environment, cwd or Path.cwd(), stdin, seconds)
 
 
 class _Forge:
@@ -54,13 +62,13 @@ class _Forge:
             )
 
     def run(
-        self, arguments: Sequence[str], environment: Mapping[str, str], cwd: Path, stdin: bytes
+        self, arguments: Sequence[str], environment: Mapping[str, str], cwd: Path, stdin: bytes, seconds: float
     ) -> "subprocess.CompletedProcess[str]":
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             given.write(stdin)
             given.seek(0)
             order = {"arguments": list(arguments), "environment": dict(environment), "directory": os.fspath(cwd)}
-            code = self._wait(order, [file.fileno() for file in (given, out, err)])
+            code = self._wait(order, [file.fileno() for file in (given, out, err)], seconds)
             said = []
             for file in (out, err):
                 file.seek(0)
@@ -75,12 +83,12 @@ class _Forge:
             self._process.kill()
             self._process.wait()
 
-    def _wait(self, order: dict[str, object], standard: Sequence[int]) -> int:
+    def _wait(self, order: dict[str, object], standard: Sequence[int], seconds: float) -> int:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 socket.send_fds(self._control, [b"+"], [theirs.fileno(), *standard])
-            ours.settimeout(_SECONDS)
+            ours.settimeout(seconds)
             ours.sendall(json.dumps(order).encode() + b"\n")
             with ours.makefile("rb") as file:
                 answer = file.readline()
