@@ -1,12 +1,12 @@
 """Graphs of steps whose keys are texts: for what only deals in keys and names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imagebuild_engine.core.cache import Spelling
 from imagebuild_engine.core.graph import CacheMap, ContentRequest, Edge, HttpSource, InputKey, LocalSource, Vertex
 from imagebuild_engine.core.oci import Descriptor, Digest, MediaType
-from imagebuild_engine.core.steps import KnownInput, StepBelow, StepIdentity, StepRecord
+from imagebuild_engine.core.steps import KnownInput, Names, StepBelow, StepIdentity, StepRecord
 
 NOON = "2026-01-01T12:00:00Z"
 
@@ -35,6 +35,19 @@ def record(
         instruction="RUN make",
         seconds=1.5,
     )
+
+
+def record_of(names: Names, vertex: Vertex, *, below: bool = True) -> StepRecord:
+    """The record that a builder would have written: each step is a layer on that of its first input."""
+    identity = names.identity(vertex)
+    assert identity is not None
+    way = [vertex]
+    while way[-1].inputs and way[-1].inputs[0].vertex.inputs:
+        way.append(way[-1].inputs[0].vertex)
+    way.reverse()
+    lower = [StepBelow(name=name, layers=at) for at, step in enumerate(way[:-1], 1) if (name := names.name(step))]
+    layers = [step.description for step in way]
+    return replace(record("x", layers=layers, below=lower if below else ()), identity=identity)
 
 
 @dataclass

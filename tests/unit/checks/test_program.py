@@ -8,29 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from imagebuild_engine.build import Settings, run
-from imagebuild_engine.build.progress import Event, Notice
 from imagebuild_engine.cli.main import cli
 from imagebuild_engine.contract import BuildRequest, BuildResult, Dockerfile, Output, Source
 from imagebuild_engine.contract import DirectorySource as Directory
 
+from tests.support.views import Recorder
+
 FOUND = "FROM scratch AS Build\nENV A 1\nFROM scratch\nENV B=$C\n"
-
-
-class Recorder:
-    """A view that keeps what it is shown."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def show(self, event: Event) -> None:
-        self.events.append(event)
-
-    def close(self) -> None:
-        pass
-
-    @property
-    def warnings(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Notice) and event.warning]
 
 
 async def built(folder: Path, text: str, **arguments: str) -> tuple[BuildResult, list[str]]:

@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imagebuild_engine.core.graph import Edge, Vertex, walk
 from imagebuild_engine.core.oci import Digest
-from imagebuild_engine.core.steps import Names, ProbePlan, StepBelow, StepRecord
+from imagebuild_engine.core.steps import Names, ProbePlan, StepRecord
 
-from tests.support.step_graphs import Graph, digest, record
+from tests.support.step_graphs import Graph, digest, record_of
 
 
 @dataclass
@@ -37,19 +37,6 @@ class Asked:
     @property
     def requests(self) -> int:
         return sum(map(len, self.rounds))
-
-
-def record_of(names: Names, vertex: Vertex, *, below: bool = True) -> StepRecord:
-    """The record that a builder would have written: each step is a layer on that of its first input."""
-    identity = names.identity(vertex)
-    assert identity is not None
-    way = [vertex]
-    while way[-1].inputs and way[-1].inputs[0].vertex.inputs:
-        way.append(way[-1].inputs[0].vertex)
-    way.reverse()
-    lower = [StepBelow(name=name, layers=at) for at, step in enumerate(way[:-1], 1) if (name := names.name(step))]
-    layers = [step.description for step in way]
-    return replace(record("x", layers=layers, below=lower if below else ()), identity=identity)
 
 
 def nobody(_vertex: Vertex) -> bool:
