@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,12 @@ def shared(workshop: Workshop, *arguments: str, tag: str, write: bool = True) ->
     return built
 
 
+def written(built: Built) -> dict[str, Any]:
+    """What became of the step cache."""
+    found: dict[str, Any] = next(item for item in built.result["cache"]["exports"] if item["type"] == "steps")
+    return found
+
+
 def ran(built: Built) -> set[str]:
     return {name for name, outcome in built.outcomes.items() if outcome != "hit"}
 
@@ -56,7 +63,7 @@ def test_another_builder_finds_every_step(workshop: Workshop) -> None:
     assert ran(second) == set()
     assert second.digest == first.digest
     assert second.result["bytes"]["pulled"] == 0
-    assert second.result["cache"]["exports"][0]["outcome"] == "unchanged"
+    assert written(second)["outcome"] == "unchanged"
 
 
 def test_a_change_runs_what_follows_it_and_nothing_else(workshop: Workshop) -> None:
@@ -120,5 +127,12 @@ def test_no_cache_runs_everything_and_leaves_what_is_there(workshop: Workshop) -
     again = shared(workshop, "--no-cache", tag="app:2")
     assert len(ran(again)) == len(again.outcomes)
     assert workshop.registry.tags("steps") == tags
-    assert again.result["cache"]["exports"][0]["outcome"] == "unchanged"
+    assert written(again)["outcome"] == "unchanged"
     assert shared(workshop, tag="app:3").digest == first.digest
+
+
+def test_a_cache_that_cannot_be_written_fails_only_who_wants_that(workshop: Workshop) -> None:
+    nowhere = "type=steps,ref=127.0.0.1:1/steps"
+    built = workshop.build("--cache-to", nowhere, tag="app:1")
+    assert (built.code, written(built)["outcome"]) == (0, "failed")
+    assert workshop.build("--cache-to", f"{nowhere},ignore-error=false", tag="app:1").code == 20

@@ -21,6 +21,7 @@ from .losses import in_time
 from .oci_layout import write_layout
 from .progress import Notice, View
 from .push import Uploads, push
+from .step_cache_export import StepCacheExporter
 
 _PROBLEMS = (
     CacheTooSlow,
@@ -47,6 +48,7 @@ class CacheExporter:
     image: frozenset[Digest]
     names: Sequence[Reference]
     attached: AttachedExporter
+    steps: StepCacheExporter
     view: View
     seconds: float
     """How long each may take."""
@@ -57,7 +59,7 @@ class CacheExporter:
         shrugs them off."""
         started = time.monotonic()
         name = target.ref or f"of type {target.type}"
-        write = self.attached.write if target.type == "attached" else self._write
+        write = {"attached": self.attached.write, "steps": self.steps.write}.get(target.type, self._write)
         try:
             result = await in_time(self.seconds, write(target))
         except _PROBLEMS as error:

@@ -121,7 +121,6 @@ async def export(
             view=view,
         )
         limit = request.cache_export_timeout_seconds
-        exporter = CacheExporter(describer, uploads, own, names, attached, view, limit)
         step_exporter = StepCacheExporter(
             packer=packer,
             uploads=uploads,
@@ -131,14 +130,13 @@ async def export(
             reading=steps,
             names=names,
             seconds=seconds,
-            asking_seconds=request.cache_import_timeout_seconds,
+            limit=limit,
             view=view,
         )
+        exporter = CacheExporter(describer, uploads, own, names, attached, step_exporter, view, limit)
         if any(_holds_every_stage(target) for target in request.cache_to):
             await steps.complete(solve.solved)
-        caches += [
-            await (step_exporter if target.type == "steps" else exporter).write(target) for target in request.cache_to
-        ]
+        caches += [await exporter.write(target) for target in request.cache_to]
     reused = sum(layer.descriptor.size for layer in layers[base_layers:] if layer.remote)
     return Exported(image, tuple(caches), uploads.moved.pushed, uploads.moved.mounted, reused)
 

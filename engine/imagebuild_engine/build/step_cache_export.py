@@ -9,8 +9,6 @@ All results that ran are written, also those of steps that were to run whatever 
 a record already. Results that other caches had are written as far as their layers need not be pulled for it.
 """
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +18,6 @@ from ..core.graph import Edge, Vertex, walk
 from ..core.oci import Digest, Reference
 from ..core.solver import Executed, Solve
 from ..core.steps import Names, ProbePlan
-from ..host.registry import RegistryError
 from .imports import Imported
 from .layers import Result, Tree
 from .packing import Packer
@@ -45,41 +42,20 @@ class StepCacheExporter:
     names: Sequence[Reference]
     seconds: Mapping[Vertex, float]
     """How long the steps took that ran."""
-    asking_seconds: float
+    limit: float
+    """Seconds for all of it."""
     view: View
 
     async def write(self, target: CacheTarget) -> CacheExportResult:
-        """What became of it; nothing that goes wrong with a step cache fails a build."""
-        started = time.monotonic()
-        outcome, reason, pushed = await self._write(target)
-        if outcome == "failed":
-            self.view.show(Notice(text=f"the step cache {target.ref} was not written in whole: {reason}", warning=True))
-        return CacheExportResult(
-            type="steps",
-            ref=target.ref,
-            outcome=outcome,
-            reason=reason,
-            pushed=pushed,
-            seconds=round(time.monotonic() - started, 3),
-        )
-
-    async def _write(self, target: CacheTarget) -> tuple[ExportOutcome, str, int]:
+        """Raises RegistryError, and what packing a layer raises. What has been written until then is of use."""
         reference = Reference.parse(target.ref)
         requests = self.reading.reading(reference.name) or self._unread(reference)
         for vertex, solved in self.solve.solved.items():
             requests.plan.names.learn(vertex, solved.content)
         results = {vertex: tree for vertex in walk(self.target) if (tree := self._result(vertex)) is not None}
         if not results:
-            return "empty", "no step has a result", 0
-        try:
-            async with asyncio.timeout(self.asking_seconds):
-                missing = await self._missing(requests, results)
-        except TimeoutError:
-            return "failed", f"no answers within {self.asking_seconds:g} s", 0
-        except RegistryError as error:
-            return "failed", str(error)[:300], 0
-        if not missing:
-            return "unchanged", "", 0
+            return CacheExportResult(type="steps", outcome="empty", ref=target.ref)
+        missing = await self._missing(requests, results)
         writing = StepWriting(
             packer=self.packer,
             uploads=self.uploads,
@@ -92,11 +68,11 @@ class StepCacheExporter:
             seconds=self.seconds,
             written=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        await writing.run()
-        self.view.show(Notice(text=f"step cache {target.ref}: {writing.records} of {len(results)} steps written"))
-        if writing.trouble:
-            return "failed", writing.trouble[:300], writing.pushed
-        return "exported" if writing.records else "unchanged", "", writing.pushed
+        if missing:
+            await writing.run()
+            self.view.show(Notice(text=f"step cache {target.ref}: {writing.records} of {len(results)} steps written"))
+        outcome: ExportOutcome = "exported" if writing.records else "unchanged"
+        return CacheExportResult(type="steps", outcome=outcome, ref=target.ref, pushed=writing.pushed)
 
     def _unread(self, reference: Reference) -> StepRequests:
         """A cache that is written only."""
@@ -117,7 +93,7 @@ class StepCacheExporter:
         # There was a record, and the step ran all the same: its layers are gone.
         lost = {vertex for vertex in results if plan.found(vertex) and self._ran(vertex) and not vertex.ignore_cache}
         while asked := plan.round(set(results), result=True):
-            await requests.ask(asked, seconds=self.asking_seconds)
+            await requests.ask(asked, seconds=self.limit)
         wanted: dict[Vertex, list[Digest]] = {}
         useless = set(requests.unusable)
         for vertex in results:

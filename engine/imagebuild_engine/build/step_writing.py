@@ -9,7 +9,6 @@ from ..core.graph import Edge, Vertex, cache_map, walk
 from ..core.oci import Digest, MediaType, Reference
 from ..core.solver import Executed, Solved, known_content
 from ..core.steps import EMPTY_CONFIG, KnownInput, StepBelow, StepIdentity, StepRecord, empty_config, encode_step
-from ..host.content import ContentError
 from ..host.registry import RegistryError
 from .cache_description import annotated
 from .failures import LayerLost
@@ -40,27 +39,22 @@ class StepWriting:
     """Bytes of layers that had to be sent."""
     records: int = 0
     """How many steps have been written."""
-    trouble: str = ""
-    """What ended the writing before it was complete."""
     _unavailable: set[Digest] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Writes what can be written; the first trouble with the registry ends it."""
-        try:
-            chains = await self._chains()
-            await self._bring_layers(chains)
-            whole = {vertex: chain for vertex, chain in chains.items() if self._unavailable.isdisjoint(_digests(chain))}
-            if whole:
-                await self.requests.client.push_blob(self.requests.reference, empty_config(), EMPTY_CONFIG)
-            slots = asyncio.Semaphore(_WRITES)
+        """Writes what can be written. The first trouble ends it: raises RegistryError, and what packing raises."""
+        chains = await self._chains()
+        await self._bring_layers(chains)
+        whole = {vertex: chain for vertex, chain in chains.items() if self._unavailable.isdisjoint(_digests(chain))}
+        if whole:
+            await self.requests.client.push_blob(self.requests.reference, empty_config(), EMPTY_CONFIG)
+        slots = asyncio.Semaphore(_WRITES)
 
-            async def write(vertex: Vertex, chain: Sequence[ListedLayer]) -> None:
-                async with slots:
-                    await self._write(vertex, chain)
+        async def write(vertex: Vertex, chain: Sequence[ListedLayer]) -> None:
+            async with slots:
+                await self._write(vertex, chain)
 
-            await side_by_side(write(vertex, chain) for vertex, chain in whole.items())
-        except (RegistryError, ContentError, OSError) as error:
-            self.trouble = str(error)
+        await side_by_side(write(vertex, chain) for vertex, chain in whole.items())
 
     async def _chains(self) -> dict[Vertex, list[ListedLayer]]:
         packed = await asyncio.gather(*(self.packer.pack(self.results[vertex].layers) for vertex in self.missing))

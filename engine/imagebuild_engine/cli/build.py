@@ -75,14 +75,15 @@ def _with_more(command: Callable[..., Any]) -> Callable[..., Any]:
     "--cache-from",
     multiple=True,
     help="REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…][,digest=…]; repeatable, the first that has a "
-    "step wins.",
+    "step wins. type=steps,ref=REPOSITORY is a step cache, which is asked after all others.",
 )
 @click.option(
     "--cache-to",
     multiple=True,
     help="type=inline and type=attached[,max-size=…][,keep-cheap=…][,ignore-error=…], which are the default when "
     "pushing; type=registry,ref=REF or type=local,dest=DIRECTORY[,tag=…], "
-    "both with [,mode=min|max][,image-manifest=…][,oci-mediatypes=…][,ignore-error=…]; repeatable.",
+    "both with [,mode=min|max][,image-manifest=…][,oci-mediatypes=…][,ignore-error=…]; "
+    "type=steps,ref=REPOSITORY[,ignore-error=…]; repeatable.",
 )
 @click.option("--no-cache", is_flag=True, help="Use no cached step.")
 @click.option(

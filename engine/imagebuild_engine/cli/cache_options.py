@@ -179,7 +179,7 @@ class _Attributes:
 def _steps(given: "_Attributes") -> CacheTarget:
     if given.take("mode", "max") != "max":
         raise given.wrong("a step cache holds the steps of all stages (mode=max)")
-    ref, ignore_error = given.repository("ref"), given.flag("ignore-error", default=False)
+    ref, ignore_error = given.repository("ref"), given.flag("ignore-error", default=True)
     given.end()
     return CacheTarget(type="steps", ref=ref, mode="max", ignore_error=ignore_error)
 
