@@ -8,6 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
+from imagebuild_engine.build import Pruned
+from imagebuild_engine.cli.main import cli
+from imagebuild_engine.core.oci import Reference
+from imagebuild_engine.core.steps import Keeping, Pruning
 from imagebuild_operator.settings import Settings
 
 from tests.cluster import tools
@@ -170,3 +175,77 @@ def test_the_service_finds_the_pod_and_its_port(helm: str) -> None:
     settings = settings_of(objects)
     assert ports == {"metrics": settings.metrics_port, "health": settings.health_port}
     assert service["spec"]["ports"][0]["targetPort"] == "metrics"
+
+
+PRUNE = """
+prune:
+  enabled: true
+  repositories:
+  - {name: registry.example/team/steps, olderThan: 30d, maxSize: 100g}
+  - {name: "registry.example:5000/other", maxSize: 5GiB}
+  credentialsSecret: registry
+  insecureRegistries: ["registry.example:5000"]
+"""
+
+
+def test_step_caches_are_pruned_only_where_it_is_asked_for(helm: str, tmp_path: Path) -> None:
+    assert "CronJob" not in {item["kind"] for item in render(helm)}
+    values = tmp_path / "values.yaml"
+    values.write_text(PRUNE)
+    objects = render(helm, "--values", str(values))
+    job = only(objects, "CronJob")["spec"]["jobTemplate"]["spec"]["template"]
+    pod = job["spec"]
+    assert not pod["automountServiceAccountToken"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (secret,) = pod["volumes"]
+    assert secret["secret"] == {
+        "secretName": "registry",
+        "items": [{"key": ".dockerconfigjson", "path": "config.json"}],
+    }
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert [mount["name"] for mount in container["volumeMounts"]] == ["docker"]
+    # The operator's Service must not send anybody there.
+    assert not only(objects, "Service")["spec"]["selector"].items() <= job["metadata"]["labels"].items()
+
+
+def test_the_prune_commands_are_understood(helm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(PRUNE)
+    pod = only(render(helm, "--values", str(values)), "CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    asked = []
+
+    async def prune(reference: Reference, keeping: Keeping, **more: Any) -> Pruned:
+        asked.append((str(reference), keeping, more["dry_run"], more["insecure"]))
+        nothing = Pruning(gone=(), kept=0, size_before=0, size_after=0)
+        return Pruned(repository=reference.name, dry_run=False, pruning=nothing, foreign=0)
+
+    monkeypatch.setattr("imagebuild_engine.build.prune_steps", prune)
+    for container in pod["containers"]:
+        program, *arguments = container["command"]
+        assert program == "imagebuild"
+        assert CliRunner().invoke(cli, arguments).exit_code == 0
+    insecure = ("registry.example:5000",)
+    assert asked == [
+        ("registry.example/team/steps:latest", Keeping(older_than=30 * 86400, max_size=100 << 30), False, insecure),
+        ("registry.example:5000/other:latest", Keeping(max_size=5 << 30), False, insecure),
+    ]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "prune.repositories[0].name=x",
+        "prune.repositories[0].name=x,prune.repositories[0].olderThan=soon",
+        "prune.repositories[0].name=x,prune.repositories[0].maxSize=much",
+        "prune.repositories[0].maxSize=1g",
+        "prune.enabled=true",
+    ],
+)
+def test_pruning_without_a_bound_or_a_place_is_refused(helm: str, setting: str) -> None:
+    assert "repositories" in run(helm, "template", "x", str(CHART), *IMAGE, "--set", setting, good=False)
