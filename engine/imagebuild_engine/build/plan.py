@@ -66,6 +66,8 @@ class _Plan:
     pulls_without: dict[Digest, int]
     pulls_with: dict[Digest, int]
     """Compressed sizes of all that would be downloaded."""
+    open: frozenset[Vertex]
+    """What step caches may have, were it known what to ask them for: hope does not reach there."""
 
     @classmethod
     async def made(cls, request: BuildRequest, ready: Ready) -> "_Plan":
@@ -83,10 +85,20 @@ class _Plan:
             worker=worker,
             pulls_without=pulls_without,
             pulls_with=pulls_with,
+            open=_open(ready, without_hope),
         )
 
     def certain(self, vertex: Vertex) -> bool:
-        return _kind(self.without_hope, vertex) == _kind(self.with_hope, vertex)
+        return vertex not in self.open and _kind(self.without_hope, vertex) == _kind(self.with_hope, vertex)
+
+    def certain_pulls(self) -> set[Digest]:
+        """Layers that are downloaded however the rest turns out."""
+        both = self.pulls_without.keys() & self.pulls_with.keys()
+        return {
+            digest
+            for digest in both
+            if (pulled := self.worker.pulls.get(digest)) is None or not self.open.issuperset(pulled.needed_by)
+        }
 
     def deciders(self) -> dict[Vertex, tuple[Vertex, ...]]:
         """Of each vertex that is not certain, the steps whose files decide: those that are read, before they are
@@ -125,9 +137,28 @@ async def _solved(request: BuildRequest, ready: Ready, solve: Solve[Result], wor
     return {digest: pulled.size for digest, pulled in worker.pulls.items()} | exported
 
 
+def _open(ready: Ready, without_hope: Solve[Result]) -> frozenset[Vertex]:
+    """What reads files that are not there yet, what rests on it, and what only those need: all that would run."""
+    target = ready.lowered.target
+    if target is None or not ready.steps:
+        return frozenset()
+    found: set[Vertex] = set()
+    order = [vertex for vertex in walk(target) if isinstance(without_hope.solved[vertex].outcome, Executed)]
+    for vertex in order:
+        solved = without_hope.solved[vertex]
+        if not vertex.ignore_cache and (solved.unknown or any(edge.vertex in found for edge in vertex.inputs)):
+            found.add(vertex)
+    for vertex in reversed(order):
+        for below in (edge.vertex for edge in vertex.inputs if vertex in found):
+            outcome = without_hope.solved[below].outcome
+            if isinstance(outcome, Executed) and outcome.matched:
+                found.add(below)
+    return frozenset(found)
+
+
 def _told(preparation: Preparation, found: _Plan) -> PlanResult:
     ready = found.ready
-    certain = found.pulls_without.keys() & found.pulls_with.keys()
+    certain = found.certain_pulls()
     possible = found.pulls_without | found.pulls_with
     numbers = ready.worker.numbers
     pulled: Counter[int] = Counter()
@@ -156,7 +187,7 @@ def _told(preparation: Preparation, found: _Plan) -> PlanResult:
         ),
         bytes=PlannedBytes(
             pulled=sum(possible[digest] for digest in certain),
-            at_most=sum(possible.values()),
+            at_most=None if found.open else sum(possible.values()),
         ),
         seconds=round(preparation.phases.total, 3),
         builder_version=__version__,

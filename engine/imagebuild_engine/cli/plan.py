@@ -56,7 +56,9 @@ def _text(result: PlanResult) -> Iterator[str]:
     yield from step_table(result.steps)
     cache, pulled = result.cache, result.bytes
     undecided = f", {cache.depends} depend on what others write" if cache.depends else ""
-    most = f" at least, {size(pulled.at_most)} at most" if pulled.at_most != pulled.pulled else ""
+    most = "" if pulled.at_most == pulled.pulled else " at least"
+    if most and pulled.at_most is not None:
+        most += f", {size(pulled.at_most)} at most"
     yield f"{cache.hits} of {cache.total} steps hit, {cache.misses} run{undecided}; {size(pulled.pulled)} to pull{most}"
 
 

@@ -45,10 +45,11 @@ class PlannedCache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlannedBytes(msgspec.Struct, frozen=True, kw_only=True):
-    """Compressed layer bytes that the build is going to pull: at least, and at most if what depends turns out so."""
+    """Compressed layer bytes that the build is going to pull: at least, and at most if what depends turns out so; None
+    where a step cache may have more than can be asked for now."""
 
     pulled: int = 0
-    at_most: int = 0
+    at_most: int | None = 0
 
 
 class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
