@@ -22,10 +22,11 @@ from typing import Any
 
 from imagebuild_engine.contract import FAILURES, Reason
 
-from tests.interop.engine import Attempt, Engine, running_engine
+from tests.support import forked
 from tests.support.fault_cases import Case, mixtures, named_exports, named_imports, strict_imports
 from tests.support.fault_proxy import Proxies, Proxy, running_proxies
 from tests.support.images import push_steady_busybox
+from tests.support.program import environment
 from tests.support.registry import RunningRegistry, running_registry
 
 AT_ONCE = 12
@@ -38,6 +39,16 @@ _REASONS = {
     "timeout": Reason.NETWORK_TIMEOUT,
     "error": Reason.REGISTRY_UNAVAILABLE,
 }
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A build that may have failed; without a result if it did not even start."""
+
+    code: int
+    log: str
+    result: dict[str, Any]
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -56,18 +67,25 @@ class World:
 
     registry: RunningRegistry
     proxies: Proxies
-    engine: Engine
+    folder: Path
     context: Path
     digest: str = ""
     seconds: float = 0.0
     blobs: int = 0
 
     def build(self, name: str, *arguments: str, proxy: Proxy | None = None) -> Attempt:
-        config = self.engine.folder / f"docker-{name}"
-        config.mkdir()
-        (config / "config.json").write_text(proxy.docker_config if proxy else "{}")
-        given = ("--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--push", "--tag", f"{self.registry.host}/{name}:1")
-        return self.engine.attempt(name, [*given, *arguments, str(self.context)], {"DOCKER_CONFIG": str(config)})
+        """One build, whatever becomes of it. The name is of this build alone."""
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "config.json").write_text(proxy.docker_config if proxy else "{}")
+        metadata = folder / "metadata.json"
+        given = ["build", "--progress", "plain", "--push", "--tag", f"{self.registry.host}/{name}:1"]
+        given += ["--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--metadata-file", str(metadata)]
+        variables = environment("/nonexistent", folder) | {"DOCKER_CONFIG": str(folder)}
+        done = forked.run([*given, *arguments, str(self.context)], variables)
+        found = json.loads(metadata.read_text()) if metadata.exists() else {}
+        result = found.get("imagebuild.result", {})
+        return Attempt(done.returncode, done.stderr, result, found.get("containerimage.digest", ""))
 
     def judged(self, number: int, case: Case) -> Judged:
         proxy = self.proxies.open(case.fresh_rules())
@@ -126,7 +144,7 @@ def world(folder: Path) -> Iterator[World]:
     context = folder / "context"
     context.mkdir(parents=True)
     (context / "a.txt").write_text("hello\n")
-    with running_registry(folder / "registry") as registry, running_engine("/nonexistent", folder / "engine") as engine:
+    with running_registry(folder / "registry") as registry:
         base = push_steady_busybox(registry.host)
         lines = (
             f"FROM {base} AS build",
@@ -138,7 +156,7 @@ def world(folder: Path) -> Iterator[World]:
         )
         (context / "Dockerfile").write_text("\n".join([*lines, ""]))
         with running_proxies(registry.host) as proxies:
-            made = World(registry, proxies, engine, context)
+            made = World(registry, proxies, folder, context)
             first = made.build("cache")
             assert first.code == 0, first.log
             manifest = registry.manifest("cache", "1")
