@@ -8,7 +8,7 @@ TOOLS := $(PYTHON) tests/cluster/tools.py
 CLUSTER := $(PYTHON) -m tests.cluster
 DEMO := $(BIN)/python -m demo
 
-.PHONY: help install lock demo test unit fuzz integration interop e2e lint image bench cluster-up cluster-down clean
+.PHONY: help install lock demo test unit fuzz faults integration interop e2e lint image bench cluster-up cluster-down clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,10 @@ unit: install ## fast tests, no root needed
 
 fuzz: install ## 200,000 hostile Dockerfiles for the reader; FUZZ="--inputs 1000000 --seed 7", or --replay SEED:NUMBER
 	$(BIN)/python -m tests.support.fuzzing $(FUZZ)
+
+faults: install ## builds with caches that misbehave (root); FAULTS="--seed 7 --cases 1000", or --only TEXT for some named cases
+	@$(TOOLS) packages build images
+	$(BIN)/python -m tests.support.fault_campaign $(FAULTS)
 
 integration: install ## real mounts, processes, a browser and registries on loopback (root)
 	@$(TOOLS) packages build cluster images steps browser

@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from tests.support.images import push_steady_busybox
 from tests.support.program import environment
 from tests.support.registry import RunningRegistry, running_registry
 
-AT_ONCE = 12
+AT_ONCE = 16
 TRIES = 5
 _DATED = "touch -d @1700000000 / /"  # the time at which a step ran must not be in its layer
 _REASONS = {
@@ -72,6 +73,7 @@ class World:
     digest: str = ""
     seconds: float = 0.0
     blobs: int = 0
+    numbers: Iterator[int] = field(default_factory=count)
 
     def build(self, name: str, *arguments: str, proxy: Proxy | None = None) -> Attempt:
         """One build, whatever becomes of it. The name is of this build alone."""
@@ -87,7 +89,8 @@ class World:
         result = found.get("imagebuild.result", {})
         return Attempt(done.returncode, done.stderr, result, found.get("containerimage.digest", ""))
 
-    def judged(self, number: int, case: Case) -> Judged:
+    def judged(self, case: Case) -> Judged:
+        number = next(self.numbers)
         proxy = self.proxies.open(case.fresh_rules())
         if case.export:
             ignoring = "false" if case.strict else "true"
@@ -172,7 +175,7 @@ def world(folder: Path) -> Iterator[World]:
 
 def judged(made: World, cases: Iterable[Case]) -> list[Judged]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda item: made.judged(*item), enumerate(cases)))
+        return list(pool.map(made.judged, cases))
 
 
 def summary(found: Sequence[Judged], seconds: float) -> str:

@@ -31,6 +31,8 @@ USED = frozenset({"used"})
 ANY = frozenset({"used", "unused", "not_found", "unauthorized", "invalid", "timeout", "error"})
 PATIENT, HASTY = 25.0, 1.0
 """Seconds of --cache-import-timeout: for mishaps that answer, and for those that do not."""
+WRITING = 8.0
+"""Seconds of --cache-export-timeout, which ends long waits for another try as well."""
 
 Mishap = Fault | Redirect | Planted
 
@@ -104,7 +106,7 @@ PLANTED = {
 }
 _NEVER_WRITTEN = ("401", "403", "429 for now", "429 for an hour", "500", "501", "502", "503", "504", "never answers")
 _WRITING = (Kind.LAYER_HEAD, Kind.UPLOAD_START, Kind.UPLOAD_PATCH, Kind.UPLOAD_PUT, Kind.MANIFEST_PUT)
-_UPLOAD_MISHAPS: dict[str, Fault] = {
+UPLOAD_MISHAPS: dict[str, Fault] = {
     "the connection ends in the middle": CutUpload(after=500),
     "the answer is lost": Lost(),
     "the session is gone": Status(404, {}, b'{"errors": [{"code": "BLOB_UPLOAD_UNKNOWN"}]}'),
@@ -165,13 +167,13 @@ def strict_imports() -> Iterator[Case]:
 
 def named_exports() -> Iterator[Case]:
     for kind in _WRITING:
-        faults = {name: mishap.fault for name, mishap in MISHAPS.items()} | _UPLOAD_MISHAPS
+        faults = {name: mishap.fault for name, mishap in MISHAPS.items()} | UPLOAD_MISHAPS
         for name, fault in faults.items():
             if isinstance(fault, Huge | Typed | Forged | Longer | Short | Redirect):
                 continue  # nobody reads what a registry says to an upload
             sure = name in _NEVER_WRITTEN and kind in (Kind.UPLOAD_START, Kind.MANIFEST_PUT)
             slow = name in MISHAPS and MISHAPS[name].slow
-            timeout = HASTY if slow else PATIENT
+            timeout = HASTY if slow else WRITING
             yield Case(
                 f"export: {name}, {kind}",
                 ((kind, fault, None),),
@@ -182,7 +184,7 @@ def named_exports() -> Iterator[Case]:
     for name in ("403", "503", "never answers"):
         mishap = MISHAPS[name]
         rules = ((Kind.MANIFEST_PUT, mishap.fault, None),)
-        timeout = HASTY if mishap.slow else PATIENT
+        timeout = HASTY if mishap.slow else WRITING
         yield Case(f"export: {name}, strict", rules, export=True, timeout=timeout, strict=True, written=False)
 
 
