@@ -111,11 +111,20 @@ class ImportPolicy:
 async def import_caches(
     client: RegistryClient, sources: Sequence[CacheSource], policy: ImportPolicy
 ) -> tuple[Imported, ...]:
-    """All sources in the order given. Never raises for what a source did: that is its outcome."""
-    return tuple(await asyncio.gather(*(_import(client, source, policy) for source in sources)))
+    """All sources in the order given. Never raises for what a source did: that is its outcome.
+
+    They are asked at the same time, but for one: a `previous` after another one stands in for it where that is gone.
+    """
+    asked: list[asyncio.Task[Imported]] = []
+    for number, source in enumerate(sources):
+        stands_in = number > 0 and source.kind == sources[number - 1].kind == "previous"
+        asked.append(asyncio.create_task(_import(client, source, policy, asked[-1] if stands_in else None)))
+    return tuple(await asyncio.gather(*asked))
 
 
-async def _import(client: RegistryClient, source: CacheSource, policy: ImportPolicy) -> Imported:
+async def _import(
+    client: RegistryClient, source: CacheSource, policy: ImportPolicy, wanted: "asyncio.Task[Imported] | None"
+) -> Imported:
     started = time.monotonic()
     seconds = policy.patience.deadline
     # Another try that would end after the deadline is not waited for: then the error is what there is to say.
@@ -124,6 +133,10 @@ async def _import(client: RegistryClient, source: CacheSource, policy: ImportPol
         if not _trusted(source, policy.trust):
             return Imported(source=source, answered="untrusted", why="its repository is not among the trusted ones")
         async with asyncio.timeout(seconds):
+            if wanted is not None:
+                await asyncio.wait({wanted})
+                if wanted.result().answered != "not_found":
+                    return Imported(source=source, answered="unused", why="not asked: the source before it is not gone")
             until = asyncio.get_running_loop().time() + seconds * _ATTACHED_SHARE
             imported = await _ask(bounded, source, policy, until)
     except TimeoutError:

@@ -144,8 +144,8 @@ def _imports(chosen: tuple[Import, ...], answers: tuple[CacheSourceResult, ...])
                 matched_steps=bounded(answer.matched),
                 duration_ms=round(answer.seconds * 1000) if 0 <= answer.seconds <= 1e6 else 0,
             )
-        # What the tag points to is of interest only where the last image is gone.
-        if one.from_ == "previous" and before and before.from_ == "previous" and before.outcome in _READ:
+        # The builder asks for what the tag points to only where the last image is gone.
+        if before and one.from_ == before.from_ == "previous" and before.outcome not in {"", "not_found", "untrusted"}:
             continue
         merged.append(one)
     return tuple(merged)

@@ -128,9 +128,11 @@ def test_the_first_miss_is_explained_and_the_others_are_named() -> None:
     )
 
 
-def test_where_the_last_image_is_there_nothing_is_said_of_its_tag() -> None:
+def test_where_the_last_image_is_not_gone_nothing_is_said_of_its_tag() -> None:
     cache = cachereport.cache_of(chosen("previous", "previous", "image"), result("used", "unused", "unused"))
     assert [(one.from_, one.outcome) for one in cache.imports] == [("previous", "used"), ("image", "unused")]
+    broken = cachereport.cache_of(chosen("previous", "previous"), result("timeout", "unused"))
+    assert [one.outcome for one in broken.imports] == ["timeout"]
     lost = cachereport.cache_of(chosen("previous", "previous"), result("not_found", "used"))
     assert [one.outcome for one in lost.imports] == ["not_found", "used"]
 
