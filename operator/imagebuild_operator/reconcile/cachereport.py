@@ -45,7 +45,7 @@ def facts_of(spec: Spec, cache: Cache) -> tuple[Fact, ...]:
 
 def resolved(spec: Spec, imports: tuple[Import, ...], revision: int, attempt: int) -> Event:
     """Which sources an attempt asks."""
-    asked = [one for one in imports if one.ref and not one.outcome]
+    asked = [one for one in imports if one.ref and not one.outcome and not _stands_in(one, imports)]
     if spec.cache.disabled:
         message = "the cache is disabled: every step runs"
     elif not asked:
@@ -133,7 +133,6 @@ def _imports(chosen: tuple[Import, ...], answers: tuple[CacheSourceResult, ...])
     by_ref = {answer.ref: answer for answer in answers}
     merged: list[Import] = []
     for one in chosen:
-        before = merged[-1] if merged else None
         answer = by_ref.get(one.ref) if one.ref and not one.outcome else None
         if answer is not None:
             one = replace(
@@ -144,11 +143,16 @@ def _imports(chosen: tuple[Import, ...], answers: tuple[CacheSourceResult, ...])
                 matched_steps=bounded(answer.matched),
                 duration_ms=round(answer.seconds * 1000) if 0 <= answer.seconds <= 1e6 else 0,
             )
-        # The builder asks for what the tag points to only where the last image is gone.
-        if before and one.from_ == before.from_ == "previous" and before.outcome not in {"", "not_found", "untrusted"}:
-            continue
         merged.append(one)
-    return tuple(merged)
+    # The builder asks for what a tag points to only where the last image is gone.
+    gone = {"", "not_found", "untrusted"}
+    last = next((one.outcome for one in merged if one.from_ == "previous"), "")
+    return tuple(one for one in merged if last in gone or not _stands_in(one, chosen))
+
+
+def _stands_in(one: Import, imports: tuple[Import, ...]) -> bool:
+    """Is it what the output's tag points to, for where the last image is gone?"""
+    return one.from_ == "previous" and one.ref != next(first.ref for first in imports if first.from_ == "previous")
 
 
 def _export(exports: tuple[CacheExportResult, ...]) -> Export | None:
