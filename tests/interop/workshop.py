@@ -39,7 +39,7 @@ class Workshop:
     def __init__(self, registry: RunningRegistry, folder: Path, engine: Engine, files: str, git: str) -> None:
         self.registry = registry
         self.folder = folder
-        self._engine = engine
+        self.engine = engine
         self._files = files
         self._git = git
         self._blobs: dict[str, bytes] = {}
@@ -69,7 +69,7 @@ class Workshop:
     def build(self, case: Case, who: str, cache_from: str = "", context: Path | None = None) -> Built:
         """Build and push with our engine as `CASE/WHO:1`."""
         own, options = self.context(case)
-        return self._engine.build(
+        return self.engine.build(
             f"{case.name}/{who}",
             [
                 *("--push", "--tag", self.ref(case, who)),
