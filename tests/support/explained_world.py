@@ -152,15 +152,18 @@ class Build:
     @property
     def misses(self) -> dict[str, Miss]:
         """By the steps' instructions."""
-        ran = (vertex for vertex in self.plan.steps if isinstance(self.solve.solved[vertex].outcome, Executed))
-        return {_text(vertex): self.explainer.miss(vertex, self.solve) for vertex in ran}
+        return {_text(vertex): self.explainer.miss(vertex, self.solve) for vertex in self.ran}
+
+    @property
+    def ran(self) -> list[Vertex]:
+        return [vertex for vertex in self.plan.steps if isinstance(self.solve.solved[vertex].outcome, Executed)]
 
     def miss(self, instruction: str) -> Miss:
         return self.misses[instruction]
 
     @property
     def first(self) -> Miss:
-        return next(iter(self.misses.values()))
+        return self.explainer.miss(self.ran[0], self.solve)
 
     @property
     def components(self) -> Components:

@@ -172,7 +172,8 @@ class FileChange(NamedTuple):
 def file_changes(old: Files, new: Files) -> tuple[FileChange, ...]:
     """What differs, by path."""
     old, new = folded_like(old, new), folded_like(new, old)
-    changes = (_change(path, old.get(path), new.get(path)) for path in sorted(old.keys() | new.keys()))
+    paths = sorted(old.keys() | new.keys(), key=lambda path: path.split("/"))
+    changes = (_change(path, old.get(path), new.get(path)) for path in paths)
     found = [change for change in changes if change is not None]
     return tuple(_without_consequences(found))
 

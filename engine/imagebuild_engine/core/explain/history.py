@@ -4,7 +4,7 @@ Texts of a history are expanded, and those of RUN begin with the values of build
 So of the old text no more is told than the command, behind the last thing that looks like the shell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
@@ -14,7 +14,7 @@ from .differences import Difference, arrow, listed
 
 _SHELL = "/bin/sh -c "
 _LATER_COMMENT = " # buildkit"
-_ALIKE = 0.6
+_ALIKE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,13 @@ class History:
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def from_history(history: History, command: str, values: Mapping[str, str], step: StepComponents) -> Difference | None:
+def from_history(
+    history: History, command: str, values: Mapping[str, str], step: StepComponents, *, others: Collection[str] = ()
+) -> Difference | None:
     """Why a RUN with this command and these variables has another key than any in the image; None if it is not there.
 
-    Other steps are not told apart: their texts would have to be compared with what is expanded.
+    `others` are the commands of the build's other steps: what these have come from, this one has not. Of steps that are
+    no RUN nothing is told: their texts would have to be compared with what is expanded.
     """
     if not command:
         return None
@@ -37,13 +40,12 @@ def from_history(history: History, command: str, values: Mapping[str, str], step
     if same is not None:
         return _other_variables(history, same.removesuffix(command), values, step)
     shown = command.removeprefix(_SHELL)
-    alike = [
-        (SequenceMatcher(None, old, shown, autojunk=False).ratio(), old) for text in texts if (old := _shown(text))
-    ]
-    similarity, old = max(alike, default=(0.0, ""))
+    old = [_shown(text) for text in texts if not any(other and text.endswith(other) for other in others)]
+    alike = [(SequenceMatcher(None, text, shown, autojunk=False).ratio(), text) for text in old if text]
+    similarity, text = max(alike, default=(0.0, ""))
     if similarity < _ALIKE:
         return None
-    return Difference(reason=MissReason.INSTRUCTION_CHANGED, detail=(arrow(f"RUN {old}", step.instruction),))
+    return Difference(reason=MissReason.INSTRUCTION_CHANGED, detail=(arrow(f"RUN {text}", step.instruction),))
 
 
 def _shown(text: str) -> str:

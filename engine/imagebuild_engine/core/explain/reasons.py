@@ -187,7 +187,10 @@ class Explanation:
             if any(not keys & best.keys for keys in step.contents):
                 return self._compared(MissReason.FILES_CHANGED, "the cache does not tell which")
             return self._unchanged(step, parent)
-        found = from_history(best.history, step.command, step.values, step.made_of) if best.history else None
+        others = {other.command for other in self.steps} - {step.command}
+        found = (
+            from_history(best.history, step.command, step.values, step.made_of, others=others) if best.history else None
+        )
         if found is None:
             return self._unchanged(step, parent) if self._expired(step) else self._compared(MissReason.STEP_NEW)
         return self._told(found)
