@@ -18,7 +18,7 @@ MEDIA_TYPE = "application/vnd.imagebuild.components.v1+json+zstd"
 VERSION = 1
 MAX_BYTES = 2 << 20
 """Of the JSON, before it is compressed to about half of that."""
-_FILES = (4000, 1000, 250, 60, 1)
+_FILES = (6000, 1500, 400, 100, 1)
 """How many entries an input may have before directories are folded: the first number with which all fits."""
 
 Text = Annotated[str, Meta(max_length=4096)]
