@@ -1,7 +1,6 @@
 """Why steps of real builds ran: compared with an image whose attached cache says what its steps were made of."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

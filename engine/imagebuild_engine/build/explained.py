@@ -213,7 +213,7 @@ class Explainer:
 
     def _lost(self, vertex: Vertex) -> str:
         why = dict.fromkeys(text for (step, _, _), text in self.worker.lost.items() if step is vertex)
-        return ", ".join(why)
+        return ", ".join(why) or "a result that the cache promised is gone"
 
 
 def steps_below(vertex: Vertex, numbers: Mapping[Vertex, int]) -> tuple[int, ...]:

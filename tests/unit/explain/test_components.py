@@ -12,6 +12,7 @@ from imagebuild_engine.core.explain import (
     FileEntry,
     InputComponents,
     StepComponents,
+    aligned,
     decode_components,
     encode_components,
 )
@@ -19,6 +20,10 @@ from imagebuild_engine.core.explain.components import MAX_BYTES
 from imagebuild_engine.core.oci import Digest
 
 KEY = Digest.of(b"key")
+
+
+def _deep(depth: int) -> dict[str, Any]:
+    return {"kind": "context", "files": {"/d" * depth: ["file", "1"]}}
 
 
 def step(count: int = 1, **more: Any) -> StepComponents:
@@ -63,6 +68,7 @@ def test_of_another_version_only_that_is_known() -> None:
         {"steps": [{"stage": "s", "instruction": "x", "keys": [], "inputs": [{"kind": "step", "step": -1}]}]},
         {"steps": [{"stage": "s", "instruction": "x", "keys": [], "inputs": [{"kind": "step", "files": {"/a": [1]}}]}]},
         {"steps": [{"stage": "s", "instruction": "x", "keys": [], "seconds": "long"}]},
+        {"steps": [{"stage": "s", "instruction": "x", "keys": [], "inputs": [_deep(201)]}]},
     ],
 )
 def test_what_is_broken_is_refused(change: dict[str, Any]) -> None:
@@ -83,3 +89,12 @@ def test_what_is_no_components_at_all_is_refused(data: bytes) -> None:
 def test_any_bytes_are_components_or_refused(data: bytes) -> None:
     with suppress(ValueError):
         decode_components(data)
+
+
+def test_a_cache_that_claims_very_much_is_compared_in_bounded_steps() -> None:
+    """Lengths are bounded, not times: what is compared is the product of both."""
+    ours = [StepComponents(stage="s", instruction=f"RUN {number % 3}", keys=()) for number in range(30)]
+    claimed = [StepComponents(stage="s", instruction=f"RUN {number % 2}", keys=()) for number in range(5000)]
+    found = aligned(claimed, ours)
+    assert found
+    assert max(found.values()) <= 4 * 30 + 50

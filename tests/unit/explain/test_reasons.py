@@ -242,6 +242,11 @@ def test_what_rests_on_nothing_cannot_be_cached() -> None:
     assert second.miss("WORKDIR /a").reason is MissReason.UNCACHEABLE
 
 
+def test_every_reason_is_explained_on_its_page() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/miss-reasons.md").read_text()
+    assert [reason for reason in MissReason if f"`{reason}`" not in page] == []
+
+
 def test_every_reason_is_given_by_some_test_of_this_file() -> None:
     text = Path(__file__).read_text()
     assert [reason for reason in MissReason if f'"{reason}"' not in text and reason.name not in text] == []

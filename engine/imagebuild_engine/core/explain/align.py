@@ -6,6 +6,10 @@ from difflib import SequenceMatcher
 
 from .components import StepComponents
 
+_MOST = 50
+"""How many changed steps in a row are compared with each other."""
+_COMPARED = 200
+"""How much of a text is compared; ours are not longer."""
 _ALIKE = 0.5
 """From this similarity on, a step under other words is the same step, changed."""
 
@@ -43,6 +47,8 @@ def _pairs_of_stages(old: Mapping[str, object], new: Mapping[str, object]) -> It
 def _in_stage(
     old: Sequence[StepComponents], before: list[int], new: Sequence[StepComponents], now: list[int]
 ) -> Iterator[tuple[int, int]]:
+    # Another cache may claim any number of steps.
+    before = before[: 4 * len(now) + _MOST]
     texts = [old[number - 1].instruction for number in before], [new[number - 1].instruction for number in now]
     matcher = SequenceMatcher(None, *texts, autojunk=False)
     for kind, low, high, first, last in matcher.get_opcodes():
@@ -73,14 +79,10 @@ def _most_alike(
             start = 1 - place
 
 
-_MOST = 50
-"""How many changed steps in a row are compared with each other."""
-
-
 def _similarity(old: StepComponents, new: StepComponents) -> float:
     if _word(old) != _word(new):
         return 0.0
-    return SequenceMatcher(None, old.instruction, new.instruction, autojunk=False).ratio()
+    return SequenceMatcher(None, old.instruction[:_COMPARED], new.instruction[:_COMPARED], autojunk=False).ratio()
 
 
 def _word(step: StepComponents) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from ..oci import Digest
-from .files import FileEntry, Path, Short, folded
+from .files import MAX_DEPTH, FileEntry, Path, Short, folded
 
 MEDIA_TYPE = "application/vnd.imagebuild.components.v1+json+zstd"
 """Of the small layer that holds them: `encode_components`, compressed with zstd."""
@@ -114,9 +114,13 @@ def decode_components(data: bytes) -> Components:
         head = msgspec.json.decode(data, type=_Head)
         if head.version != VERSION:
             return Components(version=head.version)
-        return _DECODER.decode(data)
+        components = _DECODER.decode(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
         raise ValueError(f"broken components: {error}"[:300]) from error
+    read = (item.files or {} for step in components.steps for item in step.inputs)
+    if any(path.count("/") > MAX_DEPTH for files in read for path in files):
+        raise ValueError(f"components with a path that is deeper than {MAX_DEPTH}")
+    return components
 
 
 def _from_json(kind: type, value: Any) -> Any:

@@ -15,6 +15,9 @@ from .differences import Difference, arrow, listed
 _SHELL = "/bin/sh -c "
 _LATER_COMMENT = " # buildkit"
 _ALIKE = 0.5
+_COMPARED = 300
+_TEXTS = 300
+"""Another image may claim a history of any length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +38,11 @@ def from_history(
     """
     if not command:
         return None
-    texts = [text.removesuffix(_LATER_COMMENT) for text in history.texts if text.startswith("RUN ")]
+    texts = [text.removesuffix(_LATER_COMMENT) for text in history.texts[-_TEXTS:] if text.startswith("RUN ")]
     same = next((text for text in texts if text.endswith(command)), None)
     if same is not None:
         return _other_variables(history, same.removesuffix(command), values, step)
-    shown = command.removeprefix(_SHELL)
+    shown = command.removeprefix(_SHELL)[:_COMPARED]
     old = [_shown(text) for text in texts if not any(other and text.endswith(other) for other in others)]
     alike = [(SequenceMatcher(None, text, shown, autojunk=False).ratio(), text) for text in old if text]
     similarity, text = max(alike, default=(0.0, ""))
@@ -52,7 +55,7 @@ def _shown(text: str) -> str:
     """The command of a RUN, without what stands before the shell; nothing where that is not sure."""
     if not text.startswith("RUN |") and not text.startswith(f"RUN {_SHELL}"):
         return ""
-    return text.rpartition(_SHELL)[2][:2000]
+    return text.rpartition(_SHELL)[2][:_COMPARED]
 
 
 def _other_variables(
