@@ -1,11 +1,14 @@
 """The attached cache: every stage's steps as the image's referrer, on registries that list referrers and on others."""
 
+import http.server
 import json
 import signal
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -134,6 +137,32 @@ def test_it_is_found_from_a_digest_alone_and_through_what_it_was_rebuilt_into(wo
     workshop.write("Dockerfile", dockerfile(workshop, wanted="x"))
     third = workshop.build("--cache-from", f"{workshop.registry.host}/app@{second.digest}", tag="app:3")
     assert not misses(third) & set(BUILDER)
+
+
+def test_layers_of_other_stages_are_uploaded_while_later_steps_run(workshop: Workshop) -> None:
+    """The last step waits for somebody who answers only when he sees a whole layer at the registry."""
+
+    class Gate(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            there = any("/blobs/" in item.path and item.status == 201 for item in registry.requests()[mark:])
+            self.send_response(200 if there else 404)
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    registry, mark = workshop.registry, len(workshop.registry.requests())
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gate) as gate:
+        threading.Thread(target=gate.serve_forever, daemon=True).start()
+        wait = (
+            f"for try in $(seq 600); do wget -q -O /ok http://127.0.0.1:{gate.server_port}/ && exit 0; sleep 0.1; done"
+        )
+        workshop.write("Dockerfile", dockerfile(workshop) + f"RUN {wait}; exit 1\n")
+        built = workshop.build()
+        gate.shutdown()
+    sent = Counter(item.path for item in registry.requests_after(mark) if item.method == "HEAD" and item.status == 404)
+    assert built.digest
+    assert max(sent.values()) == 1  # each blob was looked for once and then sent
 
 
 @EVERYWHERE

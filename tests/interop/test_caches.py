@@ -58,6 +58,13 @@ class Project:
         kind, place = text.split(",")[:2]
         return text, f"{kind},{place}".replace("dest=", "src=")
 
+    def attached(self) -> str:
+        """The attached cache of what our engine built last, as a source."""
+        metadata = json.loads((self.context.parent / "metadata.json").read_text())
+        exports = metadata["imagebuild.result"]["cache"]["exports"]
+        (found,) = (export for export in exports if export["type"] == "attached")
+        return f"type=registry,ref={found['ref']}@{found['digest']}"
+
     def tag(self, who: str) -> str:
         return f"{self.host}/{who}/{self.context.name}:1"
 
@@ -134,6 +141,19 @@ def test_our_stages_are_hits_for_them_when_the_final_one_changes(
     project.change_final_stage()
     buildkitd.forget()
     steps = buildkitd.build_with(project.context, project.tag("theirs"), imports=[source])
+    assert BUILDING not in steps.log
+    assert [step for step in steps.executed if "COPY --from=build /src/x /x" in step], steps.log
+
+
+def test_our_attached_cache_is_a_cache_of_every_stage_for_them(project: Project, buildkitd: Buildkitd) -> None:
+    """By its digest, though it has a subject, a type of its own and two layers that are none."""
+    project.ours()
+    attached = project.attached()
+    buildkitd.forget()
+    assert_all_cached(buildkitd.build_with(project.context, project.tag("theirs"), imports=[attached]))
+    project.change_final_stage()
+    buildkitd.forget()
+    steps = buildkitd.build_with(project.context, project.tag("theirs"), imports=[attached])
     assert BUILDING not in steps.log
     assert [step for step in steps.executed if "COPY --from=build /src/x /x" in step], steps.log
 
