@@ -11,12 +11,15 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
+from tests.support.fault_proxy import Kind, Rule, running_proxies
+from tests.support.faults import Status
 from tests.support.images import push_busybox
 from tests.support.olareg import running_olareg
 from tests.support.program import PROGRAM
@@ -289,3 +292,36 @@ def test_an_image_whose_attached_cache_is_gone_or_broken_is_still_a_cache(worksh
     (source,) = broken.result["cache"]["sources"]
     assert (source["outcome"], "attached cache cannot be read" in source["reason"]) == ("used", True)
     assert digest != export(broken)["digest"]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_registry_that_refuses_it_costs_a_warning_unless_told_otherwise(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    with running_proxies(workshop.registry.host) as proxies:
+        proxy = proxies.open([Rule(Kind.MANIFEST_PUT, Status(403), skip=1)])
+        (workshop.folder / "config.json").write_text(proxy.docker_config)
+        monkeypatch.setenv("DOCKER_CONFIG", str(workshop.folder))
+        through = replace(workshop, registry=replace(workshop.registry, host=proxy.host))
+        built = through.build("--cache-to", f"type=attached,ignore-error={str(not strict).lower()}")
+    assert workshop.registry.manifest("app", "1")["mediaType"]  # the image is there
+    if strict:
+        assert built.code == 14
+        assert "403" in built.result["failure"]["message"]
+    else:
+        assert (built.code, export(built)["outcome"]) == (0, "failed")
+        assert "403" in export(built)["reason"]
+        assert "was not written" in built.log
+
+
+def test_an_image_that_was_deleted_is_no_cache_and_its_successor_is(workshop: Workshop) -> None:
+    """Deleted as a clean-up does it: by the manifest, whatever its attached cache."""
+    built = workshop.build()
+    url = f"http://{workshop.registry.host}/v2/app/manifests/{built.digest}"
+    with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10) as answer:
+        assert answer.status == 202
+    gone = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    (source,) = gone.result["cache"]["sources"]
+    assert (source["outcome"], gone.code) == ("not_found", 0)
+    again = workshop.build("--cache-from", workshop.ref("app:2"), tag="app:1")
+    assert misses(again) == set()
