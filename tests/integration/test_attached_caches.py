@@ -246,10 +246,14 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, option: str, say
 
 
 def test_inspect_shows_the_steps_of_all_stages_with_their_layers(workshop: Workshop) -> None:
-    workshop.build()
+    digest = export(workshop.build())["digest"]
     facts = json.loads(workshop.run("cache", "inspect", "--format", "json", workshop.ref("app:1")).stdout)
     assert facts["stages"] == [[1, 2, 3, 4], [5, 6, 7]]
     assert all(step["depth"] > 0 for step in facts["steps"])
+    assert (facts["attached"], facts["problem"]) == (digest, None)
+    lines = workshop.run("cache", "inspect", workshop.ref("app:1")).stdout.splitlines()
+    assert lines[1].endswith("image for linux/amd64, 8 layers")
+    assert lines[2] == f"{digest}  attached to it"
 
 
 def test_a_kill_between_the_image_and_its_cache_leaves_an_image_that_the_next_build_completes(

@@ -27,6 +27,11 @@ class Inspected:
     stacks: Stacks
     steps: CachedSteps
 
+    @property
+    def layers(self) -> int:
+        """How many there are: one that lies on several others, or in the image and in its attached cache, is one."""
+        return len({layer.descriptor.digest for layer in self.cache.layers.values()})
+
     def text(self, step: CachedStep) -> str:
         """What made the step, as its top layer's history has it; "" if nobody says."""
         return self.cache.made_by.get(step.result.top, "") if step.result else ""
@@ -89,6 +94,8 @@ def inspected_json(inspected: Inspected) -> dict[str, Any]:
         "ref": inspected.ref,
         "digest": str(inspected.digest),
         "platform": str(cache.platform) if cache.platform else None,
+        "attached": str(cache.attached.digest) if cache.attached else None,
+        "problem": cache.problem or None,
         "layers": len(cache.table),
         "steps": [step_json(inspected, number) for number in range(len(inspected.steps.steps))],
         "stages": [[number + 1 for number in stage] for stage in inspected.steps.stages],

@@ -20,7 +20,11 @@ def tree(inspected: Inspected) -> Iterator[str]:
     cache, steps = inspected.cache, inspected.steps
     yield inspected.ref
     kind = f"image for {cache.platform}" if cache.platform else "cache"
-    yield f"{inspected.digest}  {kind}, {_count(len(cache.table), 'layer')}"
+    yield f"{inspected.digest}  {kind}, {_count(inspected.layers, 'layer')}"
+    if cache.attached is not None:
+        yield f"{cache.attached.digest}  attached to it"
+    if cache.problem:
+        yield _one_line(cache.problem)
     if not cache.records:
         yield "no cache records"
         return
@@ -76,10 +80,14 @@ def _title(inspected: Inspected, step: CachedStep) -> str:
 
 
 def _said(inspected: Inspected, step: CachedStep) -> str:
-    """What the cache says of the step, on one line that a terminal can take."""
-    text = " ".join(inspected.text(step).removesuffix(" # buildkit").split())
-    text = "".join(character if character.isprintable() else "�" for character in text)
+    """What the cache says of the step."""
+    text = _one_line(inspected.text(step).removesuffix(" # buildkit"))
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 1]}…"
+
+
+def _one_line(text: str) -> str:
+    """What a terminal can take."""
+    return "".join(character if character.isprintable() else "�" for character in " ".join(text.split()))
 
 
 def _details(inspected: Inspected, step: CachedStep) -> Iterator[str]:
