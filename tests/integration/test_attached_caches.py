@@ -225,6 +225,23 @@ def test_it_can_be_left_out_and_has_options_of_its_own(workshop: Workshop) -> No
     assert [item["type"] for item in outside.result["cache"]["exports"]] == ["attached"]
 
 
+def test_what_does_not_fit_is_left_out_and_what_follows_it_still_hits(workshop: Workshop) -> None:
+    large = "RUN head -c 3000000 /dev/urandom > again"
+    workshop.write("Dockerfile", dockerfile(workshop, large))
+    small = ["--cache-to", "type=inline", "--cache-to", "type=attached,max-size=1m,keep-cheap=true"]
+    first = workshop.build(*small)
+    assert export(first)["reason"] == "results left out: 1 beyond max-size"
+    own = {layer["digest"] for layer in workshop.registry.manifest("app", "1")["layers"]}
+    added = [layer["size"] for layer in attached(workshop, first)["layers"] if layer["digest"] not in own]
+    assert len(added) == 3 + 2
+    assert sum(added) < 1 << 20
+    again = workshop.build(*small, "--cache-from", workshop.ref("app:1"))
+    assert (misses(again), again.digest, export(again)["outcome"]) == (set(), first.digest, "unchanged")
+    workshop.write("Dockerfile", dockerfile(workshop, large, wanted="x"))
+    changed = workshop.build(*small, "--cache-from", workshop.ref("app:1"), tag="app:2")
+    assert misses(changed) == {large, "COPY --from=build /src/x /taken", "COPY a.txt /"}
+
+
 @pytest.mark.parametrize(
     ("option", "says"),
     [

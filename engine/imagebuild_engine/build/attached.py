@@ -13,7 +13,7 @@ import io
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..core.cache import CONFIG_MEDIA_TYPE, CacheConfig, decode_config
+from ..core.cache import CONFIG_MEDIA_TYPE, CacheConfig, LayerResult, decode_config, is_time
 from ..core.explain import COMPONENTS_MEDIA_TYPE, Components, decode_components
 from ..core.oci import Descriptor, Digest, Manifest, parse_manifest
 from ..host.content import BlobMissing, ContentError
@@ -64,7 +64,7 @@ async def find_attached(place: Place, subject: Digest) -> Attached | None:
     some, but all broken."""
     entries = await place.referrers(subject, ARTIFACT_TYPE)
     problem: Exception | None = None
-    oldest_first = sorted(entries, key=lambda entry: entry.annotations.get(CREATED, ""))
+    oldest_first = sorted(entries, key=_age)
     for entry in oldest_first[: -_TRIED - 1 : -1]:
         try:
             return await _read(place, subject, entry)
@@ -75,6 +75,12 @@ async def find_attached(place: Place, subject: Digest) -> Attached | None:
     if problem is not None:
         raise problem
     return None
+
+
+def _age(entry: Descriptor) -> str:
+    """Sorts by time, the newest last; what has none is the oldest."""
+    made = entry.annotations.get(CREATED, "")
+    return LayerResult(0, made).age if is_time(made) else ""
 
 
 async def _read(place: Place, subject: Digest, entry: Descriptor) -> Attached:

@@ -71,7 +71,7 @@ class AttachedExporter:
             return CacheExportResult(type="attached", outcome="empty", ref=subject.name)
         if existing is None:
             existing = await self._find(subject)
-        if existing is not None and _has_all_of(existing, cache):
+        if existing is not None and _contents(cache) <= _contents(existing):
             return _unchanged(subject, existing)
         small = [
             small_layer(encode_components(self.components()), COMPONENTS_MEDIA_TYPE),
@@ -79,7 +79,7 @@ class AttachedExporter:
         ]
         manifest = self._manifest(cache, [layer for layer, _ in small])
         data = {layer.digest: packed for layer, packed in small}
-        replaces = [existing.digest] if existing else []
+        replaces = [existing.digest] if existing and _contents(existing) <= _contents(cache) else []
         await push_referrer(self.uploads, subject, manifest, cache.data, data, cache.remote, replaces)
         digest = str(manifest.descriptor().digest)
         text = f"attached cache: {len(cache.config.records)} records, {len(cache.layers)} layers, {digest}"
@@ -109,14 +109,14 @@ class AttachedExporter:
         return stays, f"results left out: {told}" if told else ""
 
     def _manifest(self, cache: DescribedCache, small: Sequence[Descriptor]) -> Manifest:
-        results = (record.result for record in cache.config.records)
-        created = max((result.created_at for result in results if result is not None), default="")
+        results = [result for record in cache.config.records if (result := record.result) is not None]
+        newest = max(results, key=lambda result: result.age, default=None)
         return Manifest(
             config=Descriptor(media_type=CONFIG_MEDIA_TYPE, digest=Digest.of(cache.data), size=len(cache.data)),
             layers=(*cache.layers, *small),
             subject=self.subject,
             artifact_type=ARTIFACT_TYPE,
-            annotations={CREATED: created} if created else {},
+            annotations={CREATED: newest.created_at} if newest and newest.created_at else {},
         )
 
     async def _wanted(self, tree: Tree, subject: Reference) -> bool:
@@ -146,13 +146,9 @@ class AttachedExporter:
             return None
 
 
-def _has_all_of(existing: Attached, cache: DescribedCache) -> bool:
-    """Whether all steps and all layers that this build knows are there already."""
-    layers = {layer.digest for layer in existing.layers}
-    records = {record.digest for record in existing.config.records}
-    return all(layer.digest in layers for layer in cache.layers) and all(
-        record.digest in records for record in cache.config.records
-    )
+def _contents(cache: Attached | DescribedCache) -> frozenset[Digest]:
+    """All steps and all layers that it knows."""
+    return frozenset(layer.digest for layer in cache.layers) | {record.digest for record in cache.config.records}
 
 
 def _unchanged(subject: Reference, existing: Attached) -> CacheExportResult:

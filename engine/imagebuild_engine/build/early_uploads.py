@@ -1,7 +1,7 @@
 """Layers of steps that have run go to the registry while later steps run, for the caches that will be written anyway.
 
-One at a time, packed by a thread that yields to everything else. What goes wrong is of no importance: the export sends
-whatever is not there yet, and says what is wrong then.
+One at a time, packed by a thread that yields to everything else, and only as long as steps need not fear for the disk.
+What goes wrong is of no importance: the export sends whatever is not there yet, and says what is wrong then.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from .layers import LocalLayer, Result, Tree
 from .push import Uploads, one_for_each_repository
 
 _NICE = 10
+_SPARE_BYTES = 1 << 30
+"""Of the disk that steps write to as well."""
 _NO_MATTER = (RegistryError, ContentError, LayerError, SnapshotError, OSError)
 
 
@@ -92,7 +94,7 @@ class EarlyUploads:
 
     async def _send(self, layer: LocalLayer, seconds: float) -> None:
         async with self._turn:
-            if self._over:
+            if self._over or not self._has_room():
                 return
             try:
                 packed = await self.uploads.store.packed(layer, self._packing)
@@ -107,6 +109,10 @@ class EarlyUploads:
                     await self.uploads.layer(there.reference, descriptor)
                 except _NO_MATTER:
                     self._given_up.add(name)
+
+    def _has_room(self) -> bool:
+        disk = os.statvfs(self.uploads.store.blobs.directory)
+        return disk.f_bavail * disk.f_frsize >= _SPARE_BYTES
 
 
 def _be_nice() -> None:

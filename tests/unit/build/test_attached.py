@@ -99,7 +99,9 @@ async def test_its_records_come_with_the_images_and_what_both_have_is_one() -> N
 async def test_of_several_the_newest_that_is_one_is_read() -> None:
     shelf, image = shelf_with_image()
     attach(shelf, image, "old", made="2024-01-01T00:00:00Z")
-    attach(shelf, image, "new", made="2024-01-03T00:00:00Z")
+    attach(shelf, image, "new", made="2024-01-03T00:00:00.5Z")
+    attach(shelf, image, "half a second before", made="2024-01-03T00:00:00Z")
+    attach(shelf, image, "of no time", made="tomorrow")
     attach(shelf, image, "middle", made="2024-01-02T00:00:00Z")
     attach(shelf, image, "newest", made="2024-01-04T00:00:00Z", subject=layer("another image"))
     gone = attach(shelf, image, "gone", made="2024-01-05T00:00:00Z")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from imagebuild_engine.build import early_uploads
 from imagebuild_engine.build.early_uploads import Destination, EarlyUploads, destinations
 from imagebuild_engine.build.layers import LocalLayer, Tree
 from imagebuild_engine.build.push import Uploads
@@ -107,6 +108,16 @@ async def test_after_the_last_call_nothing_is_begun(shop: Shop, registry: Faulty
         uploads.offer(made("one:10"), 1.0)
         uploads.last_call()
         uploads.offer(made("two:20"), 1.0)
+        await settled(uploads)
+    assert shop.packed_now == []
+
+
+async def test_a_disk_that_fills_up_is_left_to_the_steps(
+    shop: Shop, registry: FaultyRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(early_uploads, "_SPARE_BYTES", 1 << 62)
+    async with early(shop, registry) as uploads:
+        uploads.offer(made("one:10"), 1.0)
         await settled(uploads)
     assert shop.packed_now == []
 
