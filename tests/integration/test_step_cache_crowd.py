@@ -171,3 +171,5 @@ def test_builders_and_those_who_prune_do_not_disturb_each_other(crowd: Crowd) ->
             over.set()
         assert all(item.result() for item in pruning)
     Checker(crowd.registry).walk()
+    crowd.run("cache", "prune", ref, "--max-size", "1")
+    assert crowd.registry.tags("steps") == set()

@@ -73,7 +73,7 @@ class StepCache:
                 await self._settle(vertex, set(names.order) - elsewhere, result=False)
             if self.plan.found(vertex) is None and (any(solved.ids) or not self.plan.implied(vertex)):
                 name = names.wanted_by_content(vertex)
-                if name is not None and not self.plan.asked(name):
+                if name is not None and not self.plan.asked(name) and not self.plan.exhausted:
                     await self._ask([name], vertex)
             return self._records(vertex)
 
@@ -87,16 +87,16 @@ class StepCache:
 
     async def _settle(self, vertex: Vertex, vertices: set[Vertex], *, result: bool) -> None:
         while not self._failed and not self.plan.settled(vertex, result=result):
-            await self._ask(self.plan.round(vertices, result=result))
+            await self._ask(self.plan.round(vertices, result=result), result=result)
 
-    async def _ask(self, names: Sequence[Digest], by_content: Vertex | None = None) -> None:
+    async def _ask(self, names: Sequence[Digest], by_content: Vertex | None = None, *, result: bool = True) -> None:
         """One round. What goes wrong ends the asking for good."""
         if self._failed:
             return
         started = time.monotonic()
         supplier, requests = self._supplier, self.requests
         try:
-            await supplier.wait(requests.ask(names, by_content, seconds=supplier.left))
+            await supplier.wait(requests.ask(names, by_content, result=result, seconds=supplier.left))
         except GivenUp:
             self._fail(supplier.reason)
         except RegistryError as error:

@@ -12,7 +12,9 @@ from ..host.registry import InvalidResponse, NotFound, RegistryClient
 from .cache_source import CREATED, remote_layer
 
 _SIDE_BY_SIDE = 16
-"""Requests. No answer is larger than a manifest, of which a registry takes 4 MiB."""
+_RECORD_BYTES = 1 << 20
+_ALL_BYTES = 16 << 20
+"""Of the records that one build takes from a cache. What rests on each other is not read: these are few."""
 
 
 @dataclass
@@ -32,29 +34,31 @@ class StepRequests:
     """The keys of steps whose records are too old."""
     broken: str = ""
     """What was wrong with the first record that was broken."""
+    _bytes: int = 0
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_SIDE_BY_SIDE))
 
-    async def ask(self, names: Collection[Digest], by_content: Vertex | None = None, *, seconds: float) -> None:
+    async def ask(
+        self, names: Collection[Digest], by_content: Vertex | None = None, *, result: bool = True, seconds: float
+    ) -> None:
         """What lies under the names (of a step by its content, or of steps by definition) gets into the plan.
 
         After so many seconds nothing is tried again. Raises RegistryError; what was answered until then is known.
         """
         client = self.client.until(self.client.now() + seconds, tags_at_home=self.tags_at_home)
 
-        async def answered(name: Digest) -> None:
-            record = await self._read(client, name)
-            if by_content is None:
-                self.plan.answer(name, record)
-            else:
-                self.plan.answer_by_content(by_content, name, record)
+        async def ask_for(name: Digest) -> None:
+            async with self._slots:
+                if by_content is not None:
+                    self.plan.answer_by_content(by_content, name, await self._read(client, name))
+                elif not self.plan.needless(name, result=result):
+                    self.plan.answer(name, await self._read(client, name))
 
-        await side_by_side(answered(name) for name in names)
+        await side_by_side(ask_for(name) for name in names)
 
     async def _read(self, client: RegistryClient, name: Digest) -> StepRecord | None:
         reference = self.tagged(name)
         try:
-            async with self._slots:
-                _, data = await client.manifest(reference)
+            _, data = await client.manifest(reference, limit=_RECORD_BYTES)
             record = decode_step(data, name)
             if any(remote_layer(layer, reference) is None for layer in record.layers):
                 raise InvalidStep("its layers do not say what they are when they are unpacked")
@@ -64,6 +68,9 @@ class StepRequests:
             self.unusable.add(name)
             self.broken = self.broken or f"{reference.tag} cannot be used: {error}"[:300]
             return None
+        self._bytes += len(data)
+        if self._bytes > _ALL_BYTES:
+            raise InvalidResponse(reference.registry, f"the records of the steps are larger than {_ALL_BYTES} bytes")
         if self.oldest and min(_times(record)) < self.oldest.removesuffix("Z"):
             self.unusable.add(name)
             self.expired |= {record.identity.key}
@@ -72,7 +79,7 @@ class StepRequests:
 
     async def is_free(self, name: Digest) -> bool:
         """Is there nothing under the name even now? Others may have written it since it was asked for."""
-        if self.plan.answers(name) is not None:
+        if self.plan.has(name):
             return False
         try:
             async with self._slots:

@@ -6,7 +6,8 @@ as the one before. Every name is asked for at most once: a build of N steps need
 found one round, if none is, as many as N has binary digits. Nothing is assumed about what else is there: a record can
 be pruned at any time, whatever rests on it.
 
-A step found by content may have another name than was thought, and what follows it, too: that begins new rounds.
+A step found by content may have another name than was thought, and what follows it, too: that begins new rounds. A
+hostile cache could make that go on for long: after four times as many requests as there are steps, no more are made.
 """
 
 from collections.abc import Collection
@@ -36,16 +37,22 @@ class ProbePlan:
     def __init__(self, names: Names, first_round: int = _FIRST_ROUND) -> None:
         self.names = names
         self._first_round = self._round = first_round
-        self._answers: dict[Digest, StepRecord | None] = {}
+        self._most = 4 * len(names.order) + 64
+        self._answers: dict[Digest, bool] = {}
         self._found: dict[Vertex, FoundStep] = {}
         self._implied: set[Vertex] = set()
 
     def asked(self, name: Digest) -> bool:
         return name in self._answers
 
-    def answers(self, name: Digest) -> StepRecord | None:
-        """What was found under the name, if it was asked for."""
-        return self._answers.get(name)
+    def has(self, name: Digest) -> bool:
+        """Was it asked for, and there?"""
+        return self._answers.get(name, False)
+
+    @property
+    def exhausted(self) -> bool:
+        """Was so much asked that the cache must be up to no good?"""
+        return len(self._answers) >= self._most
 
     @property
     def has_found(self) -> bool:
@@ -62,7 +69,7 @@ class ProbePlan:
 
     def settled(self, vertex: Vertex, *, result: bool) -> bool:
         """Is nothing left to be asked about it by definition? Where no result is wanted, implied will do."""
-        if vertex in self._found or (not result and vertex in self._implied):
+        if vertex in self._found or (not result and vertex in self._implied) or self.exhausted:
             return True
         name = self.names.wanted(vertex)
         return name is None or name in self._answers
@@ -80,18 +87,25 @@ class ProbePlan:
         self._round *= 2
         return tuple(names)
 
+    def needless(self, name: Digest, *, result: bool) -> bool:
+        """Has a name of the round become needless by what else the round has found?"""
+        return all(self.settled(vertex, result=result) for vertex in self._called(name))
+
     def answer(self, name: Digest, record: StepRecord | None) -> None:
         """What lies under a name that was asked for by definition."""
-        self._answers[name] = record
+        self._answers[name] = record is not None
         if record is not None:
-            for vertex in [vertex for vertex in self.names.order if self.names.wanted(vertex) == name]:
+            for vertex in self._called(name):
                 self._take(vertex, record)
 
     def answer_by_content(self, vertex: Vertex, name: Digest, record: StepRecord | None) -> None:
         """What lies under the name by content of a step."""
-        self._answers[name] = record
+        self._answers[name] = record is not None
         if record is not None:
             self._take(vertex, record)
+
+    def _called(self, name: Digest) -> list[Vertex]:
+        return [vertex for vertex in self.names.order if self.names.wanted(vertex) == name]
 
     def _take(self, vertex: Vertex, record: StepRecord) -> None:
         content = tuple(known.content for known in record.identity.inputs)

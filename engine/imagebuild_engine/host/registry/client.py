@@ -116,10 +116,10 @@ class RegistryClient:
                 return descriptor
         return (await self.manifest(ref))[0]
 
-    async def manifest(self, ref: Reference) -> tuple[Descriptor, bytes]:
-        """A manifest or index with its bytes, at most 4 MiB, of the digest that the reference or the registry named."""
+    async def manifest(self, ref: Reference, *, limit: int = MANIFEST_BYTES) -> tuple[Descriptor, bytes]:
+        """A manifest or index with its bytes, of the digest that the reference or the registry named."""
         request = _manifest_request("GET", ref, at_home=self._tags_at_home and ref.digest is None)
-        answer = await self._transport.call(request, limit=MANIFEST_BYTES)
+        answer = await self._transport.call(request, limit=limit)
         data = answer.body
         told = _told_digest(answer)
         for expected in (ref.digest, told):
