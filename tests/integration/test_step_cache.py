@@ -63,6 +63,11 @@ def test_another_builder_finds_every_step(workshop: Workshop) -> None:
     assert ran(second) == set()
     assert second.digest == first.digest
     assert second.result["bytes"]["pulled"] == 0
+    took, saved = (
+        [step[name] for step in built.result["steps"]]
+        for built, name in ((first, "seconds"), (second, "saved_seconds"))
+    )
+    assert saved == took
     assert written(second)["outcome"] == "unchanged"
 
 

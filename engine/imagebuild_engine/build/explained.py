@@ -119,12 +119,21 @@ class Explainer:
         read = self.made_of(vertex)
         return next((step for step in found if _reads_the_same(step, read)), None)
 
+    def saved(self, solved: Solved[Result]) -> float:
+        """How long the step of a hit took when it ran; 0 if no cache says so."""
+        if not isinstance(solved.outcome, Hit):
+            return 0.0
+        if (step := self.cached(solved)) is not None:
+            return step.seconds
+        took = self.imported[solved.outcome.source].took
+        return max((took.get(identity, 0.0) for identity in solved.ids[solved.outcome.source]), default=0.0)
+
     def seconds(self, solve: Solve[Result]) -> dict[Vertex, float]:
         """How long each step takes, as far as that is known: those that ran, as they did; hits, as they once did."""
         found = dict(self.worker.seconds)
         for vertex, solved in solve.solved.items():
-            if vertex not in found and (step := self.cached(solved)) is not None and step.seconds > 0:
-                found[vertex] = step.seconds
+            if vertex not in found and (saved := self.saved(solved)) > 0:
+                found[vertex] = saved
         return found
 
     def components(self, solve: Solve[Result]) -> Components:
@@ -139,7 +148,8 @@ class Explainer:
         if any(vertex is solved.vertex and number not in told for vertex, number in self.worker.read):
             now = self.made_of(solved.vertex)
         if before is None:
-            return changed(now, seconds=round(self.worker.seconds.get(solved.vertex, 0.0), 3))
+            seconds = self.worker.seconds.get(solved.vertex, 0.0) or self.saved(solved)
+            return changed(now, seconds=round(seconds, 3))
         inputs = tuple(
             item if known.files is None else changed(item, files=known.files)
             for item, known in zip(now.inputs, before.inputs, strict=True)

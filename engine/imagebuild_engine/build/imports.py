@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Self
 
 from ..contract import BuildRequest, CacheSource, CacheSourceResult, ImportOutcome, matches_any
-from ..core.cache import CacheIndex, CacheResult, LayerTable, cutoff, joined, without_expired
+from ..core.cache import CacheIndex, CacheResult, LayerTable, RecordId, cutoff, joined, without_expired
 from ..core.frontend import PinnedImage
 from ..core.oci import Digest, Reference
 from ..host.content import BlobMissing, ContentError, LayoutMissing
@@ -48,6 +48,8 @@ class Imported:
     layers: Mapping[int, RemoteLayer] = field(default_factory=dict)
     caches: tuple[FoundCache, ...] = ()
     """What was found there, manifest by manifest, also what has no records."""
+    took: dict[RecordId, float] = field(default_factory=dict)
+    """Of a step cache: the seconds that steps took when they ran, as far as its records say so."""
     expired: frozenset[Digest] = frozenset()
     """Keys of records that were left out, because their results are too old."""
     supplier: Supplier | None = None

@@ -27,7 +27,6 @@ def step_result(vertex: Vertex, solve: Solve[Result], explainer: Explainer, stor
         return None
     hit = solved.outcome if isinstance(solved.outcome, Hit) else None
     miss = explainer.miss(vertex, solve) if isinstance(solved.outcome, Executed) else None
-    cached = explainer.cached(solved) if hit else None
     return StepResult(
         number=explainer.numbers[vertex],
         inputs=steps_below(vertex, explainer.numbers),
@@ -41,7 +40,7 @@ def step_result(vertex: Vertex, solve: Solve[Result], explainer: Explainer, stor
         more=miss.more if miss else 0,
         compared_with=miss.compared_with if miss else "",
         seconds=round(explainer.worker.seconds.get(vertex, 0.0), 3),
-        saved_seconds=cached.seconds if cached else 0.0,
+        saved_seconds=explainer.saved(solved),
         bytes=_size(solved, explainer, store),
     )
 

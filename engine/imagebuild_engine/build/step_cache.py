@@ -123,6 +123,8 @@ class StepCache:
             if step.inputs and (promise is None or (promise.found is None and found is not None)):
                 identity = self.imported.index.add(self._record(step, found))
                 self._promises[step] = _Promise(identity=identity, found=found)
+                if found is not None:
+                    self.imported.took[identity] = found.seconds
         return frozenset({self._promises[vertex].identity})
 
     def _record(self, vertex: Vertex, found: FoundStep | None) -> Record:

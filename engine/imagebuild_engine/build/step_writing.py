@@ -94,10 +94,9 @@ class StepWriting:
         self.records += 1
 
     def _record(self, vertex: Vertex, chain: Sequence[ListedLayer]) -> StepRecord:
-        names, found = self.requests.plan.names, self.requests.plan.found(vertex)
+        names = self.requests.plan.names
         made_of, name = names.identity(vertex), names.name(vertex)
         assert made_of is not None
-        seconds = self.seconds.get(vertex, 0.0) or (found.record.seconds if found else 0.0)
         return StepRecord(
             identity=StepIdentity(key=made_of.key, inputs=self._inputs(vertex)),
             layers=tuple(annotated(layer, "") for layer in chain),
@@ -105,7 +104,7 @@ class StepWriting:
             follows=name if name != made_of.definition else None,
             below=tuple(self._below(vertex)),
             instruction=vertex.origin.instruction if vertex.origin else vertex.description,
-            seconds=round(seconds, 3),
+            seconds=round(self.seconds.get(vertex, 0.0), 3),
         )
 
     def _below(self, vertex: Vertex) -> Iterator[StepBelow]:
@@ -117,7 +116,8 @@ class StepWriting:
                 continue
             if [identity(layer) for layer in tree.layers] == own[: len(tree.layers)]:
                 content = tuple(known.content for known in self._inputs(below))
-                yield StepBelow(name=name, layers=len(tree.layers), content=content)
+                seconds = round(self.seconds.get(below, 0.0), 3)
+                yield StepBelow(name=name, layers=len(tree.layers), content=content, seconds=seconds)
 
     def _inputs(self, vertex: Vertex) -> tuple[KnownInput, ...]:
         """With what others know of the content that nobody had to read here."""

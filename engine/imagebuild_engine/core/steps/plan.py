@@ -29,6 +29,8 @@ class FoundStep:
     layers: int
     content: tuple[tuple[Digest, ...], ...]
     """For each input the keys of the content that was read, as far as they are known."""
+    seconds: float
+    """How long the step took when it ran; 0 if nobody knows."""
 
 
 class ProbePlan:
@@ -109,7 +111,9 @@ class ProbePlan:
 
     def _take(self, vertex: Vertex, record: StepRecord) -> None:
         content = tuple(known.content for known in record.identity.inputs)
-        self._found[vertex] = FoundStep(record=record, layers=len(record.layers), content=content)
+        self._found[vertex] = FoundStep(
+            record=record, layers=len(record.layers), content=content, seconds=record.seconds
+        )
         if record.name != self.names.name(vertex):
             self.names.rename(vertex, record.name)
             self._round = self._first_round
@@ -121,4 +125,6 @@ class ProbePlan:
             name = self.names.name(ancestor)
             if name in below and ancestor not in self._found:
                 step = below[name]
-                self._found[ancestor] = FoundStep(record=record, layers=step.layers, content=step.content)
+                self._found[ancestor] = FoundStep(
+                    record=record, layers=step.layers, content=step.content, seconds=step.seconds
+                )

@@ -28,6 +28,7 @@ _MAX_BYTES = 1 << 20
 _MAX_INPUTS = 1000
 _MAX_FORMS = 16
 _MAX_TEXT = 500
+_MAX_SECONDS = 1e9
 
 
 class InvalidStep(ValueError):
@@ -42,6 +43,8 @@ class StepBelow:
     layers: int
     content: tuple[tuple[Digest, ...], ...] = ()
     """For each of its inputs, the keys of the content that it read, as far as they were known."""
+    seconds: float = 0.0
+    """How long it took when it ran; 0 if nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +118,14 @@ def _to_json(record: StepRecord) -> dict[str, Any]:
         "written": record.written,
         "instruction": _one_line(record.instruction),
         "seconds": record.seconds,
-        "below": [
-            {"name": step.name, "layers": step.layers} | ({"content": step.content} if any(step.content) else {})
-            for step in record.below
-        ],
+        "below": [_below_to_json(step) for step in record.below],
     }
     return value | ({"follows": record.follows} if record.follows is not None else {})
+
+
+def _below_to_json(step: StepBelow) -> dict[str, Any]:
+    value: dict[str, Any] = {"name": step.name, "layers": step.layers, "seconds": step.seconds}
+    return value | ({"content": step.content} if any(step.content) else {})
 
 
 def _input_to_json(known: KnownInput) -> dict[str, Any]:
@@ -138,7 +143,6 @@ def _from_json(value: Any, layers: tuple[Descriptor, ...]) -> StepRecord:
     if not isinstance(written, str) or not is_time(written):
         raise InvalidStep("its time is none")
     follows = item.get("follows")
-    seconds = item.get("seconds", 0)
     record = StepRecord(
         identity=StepIdentity(
             key=Digest.parse(item["key"]),
@@ -149,7 +153,7 @@ def _from_json(value: Any, layers: tuple[Descriptor, ...]) -> StepRecord:
         follows=Digest.parse(follows) if follows is not None else None,
         below=tuple(_below(step, len(layers)) for step in _list(item.get("below", []), len(layers) * 4)),
         instruction=_one_line(str(item.get("instruction", ""))),
-        seconds=float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 1e9 else 0.0,
+        seconds=_seconds(item),
     )
     if not record.names:
         raise InvalidStep("its inputs are unknown")
@@ -172,7 +176,12 @@ def _below(value: Any, layers: int) -> StepBelow:
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= layers:
         raise InvalidStep("a step below it has layers that it has not")
     content = tuple(_digests(found) for found in _list(item.get("content", []), _MAX_INPUTS))
-    return StepBelow(name=Digest.parse(item["name"]), layers=count, content=content)
+    return StepBelow(name=Digest.parse(item["name"]), layers=count, content=content, seconds=_seconds(item))
+
+
+def _seconds(item: Mapping[str, Any]) -> float:
+    seconds = item.get("seconds", 0)
+    return float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < _MAX_SECONDS else 0.0
 
 
 def _digests(value: Any) -> tuple[Digest, ...]:
