@@ -1,5 +1,6 @@
 """The step cache: what one builder made is found by all, step by step, whatever image it was made for."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,11 @@ def ran(built: Built) -> set[str]:
 
 def test_another_builder_finds_every_step(workshop: Workshop) -> None:
     first = shared(workshop, tag="app:1")
+    plan = workshop.run(
+        *("plan", "--format", "json", "--push", "--tag", workshop.ref("other:1")),
+        *("--cache-from", f"type=steps,ref={workshop.ref('steps')}", str(workshop.context)),
+    )
+    assert {step["outcome"] for step in json.loads(plan.stdout)["steps"]} == {"hit"}
     second = shared(workshop, tag="other:1")
     assert len(ran(first)) == len(first.outcomes)
     assert ran(second) == set()
@@ -141,3 +147,14 @@ def test_a_cache_that_cannot_be_written_fails_only_who_wants_that(workshop: Work
     built = workshop.build("--cache-to", nowhere, tag="app:1")
     assert (built.code, written(built)["outcome"]) == (0, "failed")
     assert workshop.build("--cache-to", f"{nowhere},ignore-error=false", tag="app:1").code == 20
+
+
+def test_a_record_whose_layers_are_gone_is_made_anew(workshop: Workshop) -> None:
+    shared(workshop, tag="app:1")
+    top = workshop.registry.manifest("app", "1")["layers"][-1]["digest"]
+    repository = workshop.registry.data / "docker/registry/v2/repositories/steps"
+    (repository / "_layers" / top.replace(":", "/") / "link").unlink()
+    second = shared(workshop, tag="other:1")
+    assert ran(second) == {"COPY a.txt /"}
+    assert written(second)["outcome"] == "exported"
+    assert ran(shared(workshop, tag="other:2")) == set()
