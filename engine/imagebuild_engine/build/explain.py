@@ -8,7 +8,11 @@ from typing import Any
 import msgspec
 
 from ..contract import BuildResult, CacheSource
-from .inspect import Inspected, inspect_cache
+from ..host.content import ContentError
+from ..host.registry import RegistryError
+from .attached import RESULT_MEDIA_TYPE, read_small
+from .cache_source import FoundCache, Place
+from .inspect import Inspected, opened_cache
 
 _METADATA_BYTES = 16 << 20
 
@@ -19,12 +23,15 @@ class Unexplained(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """A build. Without a `result` there are only the steps that the image's cache knows, in `inspected`."""
+    """A build. Without a `result` there are only the steps that the image's cache knows, in `inspected`; `problem` says
+    why.
+    """
 
     ref: str
     digest: str
     result: BuildResult | None = None
     inspected: Inspected | None = None
+    problem: str = ""
 
 
 def explain_file(path: Path) -> Explained:
@@ -45,6 +52,22 @@ def explain_file(path: Path) -> Explained:
 
 
 async def explain_image(source: CacheSource, platform: str, insecure: Collection[str]) -> Explained:
-    """From the caches of an image. Raises CacheUnreadable."""
-    inspected = await inspect_cache(source, platform, insecure)
-    return Explained(ref=source.ref, digest=str(inspected.digest), inspected=inspected)
+    """From the attached cache of an image, else from its own records. Raises CacheUnreadable."""
+    async with opened_cache(source, platform, insecure) as (place, inspected):
+        result, problem = await _left_result(place, inspected.cache)
+    return Explained(ref=source.ref, digest=str(inspected.digest), result=result, inspected=inspected, problem=problem)
+
+
+async def _left_result(place: Place, cache: FoundCache) -> tuple[BuildResult | None, str]:
+    """What the build that made the image left of its result, or why there is nothing. Whoever made it is not believed:
+    it is shown as text, no more.
+    """
+    if cache.attached is None:
+        return None, cache.problem or "it has no attached cache"
+    try:
+        data = await read_small(place, cache.attached.manifest, RESULT_MEDIA_TYPE)
+        if data is None:
+            return None, "its attached cache says nothing of that"
+        return msgspec.json.decode(data, type=BuildResult), ""
+    except (RegistryError, ContentError, OSError, ValueError, RecursionError) as error:
+        return None, f"what its attached cache says of that cannot be read: {error}"[:300]

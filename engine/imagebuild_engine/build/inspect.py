@@ -1,7 +1,8 @@
 """What a cache says, as data for people and programs; and two of them beside each other."""
 
 import platform as machine
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..core.cache import CachedStep, CachedSteps, Comparison, Stacks, compare, s
 from ..core.oci import Digest, InvalidPlatform, Platform
 from ..host.content import ContentError
 from ..host.registry import DockerCredentials, RegistryClient, RegistryError, acceptable
-from .cache_source import FoundCache, FoundCaches, place_of, read_caches
+from .cache_source import FoundCache, FoundCaches, Place, place_of, read_caches
 
 
 class CacheUnreadable(Exception):
@@ -48,12 +49,26 @@ class Inspected:
 
 async def inspect_cache(source: CacheSource, platform: str, insecure: Collection[str]) -> Inspected:
     """What is there, of several images the one for the platform ("" for this machine's). Raises CacheUnreadable."""
-    try:
-        async with RegistryClient(DockerCredentials(), insecure=insecure) as client:
-            found = await read_caches(place_of(client, source))
-        cache = _choose(found, platform)
-    except (RegistryError, ContentError, OSError, ValueError) as error:
-        raise CacheUnreadable(f"{source.ref}: {error}") from error
+    async with opened_cache(source, platform, insecure) as (_, inspected):
+        return inspected
+
+
+@asynccontextmanager
+async def opened_cache(
+    source: CacheSource, platform: str, insecure: Collection[str]
+) -> AsyncIterator[tuple[Place, Inspected]]:
+    """The same with the place that it was read from, for as long as that is open."""
+    async with RegistryClient(DockerCredentials(), insecure=insecure) as client:
+        try:
+            place = place_of(client, source)
+            found = await read_caches(place)
+            inspected = _inspected(source, found, _choose(found, platform))
+        except (RegistryError, ContentError, OSError, ValueError) as error:
+            raise CacheUnreadable(f"{source.ref}: {error}") from error
+        yield place, inspected
+
+
+def _inspected(source: CacheSource, found: FoundCaches, cache: FoundCache) -> Inspected:
     blobs = [_blob(cache, place) for place in range(len(cache.table))]
     stacks = Stacks(cache.table, blobs)
     return Inspected(source.ref, found.digest, cache, stacks, steps_of(cache.records, stacks))

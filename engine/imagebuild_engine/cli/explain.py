@@ -13,8 +13,6 @@ from .cache import SHAPES, Trouble, common, compared, show
 if TYPE_CHECKING:
     from ..build import Explained
 
-_SILENT = "does not say how its steps came about: it has no attached cache that does"
-
 
 @click.command(
     help=f"Why the steps of the build that made IMAGE were hits or misses. IMAGE is {SHAPES}, or the metadata file of "
@@ -53,7 +51,7 @@ def _read(image: str, platform: str, insecure: tuple[str, ...]) -> "Explained":
 
 def _write(page: Path, explained: "Explained") -> None:
     if explained.result is None:
-        raise Trouble(f"{explained.ref} {_SILENT}")
+        raise Trouble(f"{explained.ref} {_silent(explained)}")
     try:
         report_file.write_page(page, explained.result)
     except OSError as error:
@@ -80,7 +78,7 @@ def _text(explained: "Explained") -> Iterator[str]:
 
     if explained.result is None:
         assert explained.inspected is not None
-        yield f"{at(explained.ref, explained.digest)} {_SILENT}"
+        yield f"{at(explained.ref, explained.digest)} {_silent(explained)}"
         yield "Its steps, as far as its own records know them:"
         yield ""
         yield from tree(explained.inspected)
@@ -91,3 +89,7 @@ def _text(explained: "Explained") -> Iterator[str]:
     yield from map(printable, summary(explained.result))
     if explained.result.failure:
         yield printable(f"failed: {explained.result.failure.message}")
+
+
+def _silent(explained: "Explained") -> str:
+    return f"does not say how its steps came about: {explained.problem}"

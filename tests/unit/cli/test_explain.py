@@ -63,7 +63,7 @@ def test_what_became_of_each_step_and_why(file: Path) -> None:
         "step 10/11  COPY app/ /srv/app  MISS  FilesChanged: app/views.py (+2), 250 ms",
         "step 11/11  RUN make            MISS  ParentMissed, 42 s",
         f"first miss: step 10, COPY app/ /srv/app: FilesChanged: app/views.py (+2) (compared with {AGAINST})",
-        "1 of 3 steps from the cache, 400 ms saved; 0 B pulled, 0 B pushed, 0 B reused; 0.0 s",
+        "1 of 3 steps from the cache, 400 ms saved",
     ]
 
 

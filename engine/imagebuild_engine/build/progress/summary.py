@@ -15,13 +15,16 @@ def summary(result: BuildResult) -> Iterator[str]:
         why = miss_text(first.reason, first.detail, first.more)
         yield f"first miss: step {first.number}, {' '.join(first.instruction.split())[:120]}: {why}{against}"
     saved = sum(step.saved_seconds for step in result.steps)
-    moved = result.bytes
-    yield (
-        f"{result.cache.hits} of {result.cache.total} steps from the cache"
-        + (f", {duration(saved)} saved" if saved else "")
-        + f"; {size(moved.pulled)} pulled, {size(moved.pushed)} pushed, {size(moved.reused)} reused"
-        + f"; {result.seconds.total:.1f} s"
-    )
+    hits = f"{result.cache.hits} of {result.cache.total} steps from the cache"
+    yield "; ".join([hits + (f", {duration(saved)} saved" if saved else ""), *_of_the_moment(result)])
+
+
+def _of_the_moment(result: BuildResult) -> Iterator[str]:
+    """What an attached cache does not say of the build that made its image."""
+    if result.seconds.total:
+        moved = result.bytes
+        yield f"{size(moved.pulled)} pulled, {size(moved.pushed)} pushed, {size(moved.reused)} reused"
+        yield f"{result.seconds.total:.1f} s"
 
 
 def source_lines(sources: Sequence[CacheSourceResult]) -> Iterator[str]:
