@@ -65,8 +65,16 @@ def test_two_images_are_compared(workshop: Workshop) -> None:
     workshop.build()
     workshop.write("a.txt", "two")
     workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
-    done = workshop.run("explain", workshop.ref("app:1"), "--against", workshop.ref("app:2"))
+    arguments = ("explain", workshop.ref("app:2"), "--against", workshop.ref("app:1"))
+    done = workshop.run(*arguments)
     assert done.returncode == 0, done.stderr
+    told = json.loads(workshop.run(*arguments, "--format", "json").stdout)["steps"]
+    assert [(step["outcome"], step["reason"], step["detail"]) for step in told] == [
+        ("hit", None, []),
+        ("miss", "FilesChanged", ["a.txt"]),
+        ("miss", "ParentMissed", []),
+    ]
+    assert "MISS  FilesChanged: a.txt" in done.stdout
     assert "they part here: the instruction is the same, but the files that it reads differ" in done.stdout
 
 

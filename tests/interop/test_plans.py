@@ -9,6 +9,12 @@ from tests.interop.schedule import Schedule
 
 pytestmark = [pytest.mark.interop, pytest.mark.root, pytest.mark.registry]
 
+_SHARED = (
+    *("stage", "line", "instruction", "inputs", "outcome", "source"),
+    *("reason", "detail", "more", "compared_with", "saved_seconds"),
+)
+"""What a plan says of a step and a build, too."""
+
 
 def differences(built: Built) -> list[str]:
     """What came otherwise than it was foretold, or was left open without need."""
@@ -23,7 +29,7 @@ def differences(built: Built) -> list[str]:
         if number not in undecided:
             found += [
                 f"step {number}, {name}: {planned[name]!r}, then {step[name]!r}"
-                for name in ("stage", "line", "instruction", "inputs", "outcome", "source", "reason", "detail")
+                for name in _SHARED
                 if planned[name] != step[name]
             ]
         elif not planned["depends_on"] or not ran | undecided >= {*planned["depends_on"]}:

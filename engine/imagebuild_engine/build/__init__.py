@@ -2,7 +2,7 @@
 
 from . import progress
 from .checks import Checked, run_checks
-from .explain import Explained, Unexplained, explain_file, explain_image
+from .explain import Explained, Unexplained, beside, explain_file, explain_image
 from .inspect import (
     CacheUnreadable,
     Inspected,
@@ -27,6 +27,7 @@ __all__ = [
     "Pruned",
     "Settings",
     "Unexplained",
+    "beside",
     "compare_caches",
     "comparison_json",
     "explain_file",

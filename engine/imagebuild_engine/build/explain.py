@@ -1,13 +1,17 @@
 """What a finished build said of its steps, read again from where it left that."""
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from ..contract import BuildResult, CacheSource
+from ..contract import BuildResult, CacheSource, MissReason, StepResult
+from ..core.cache import matches
+from ..core.explain import Difference, aligned, difference
 from ..host.content import ContentError
 from ..host.registry import RegistryError
 from .attached import RESULT_MEDIA_TYPE, read_small
@@ -71,3 +75,32 @@ async def _left_result(place: Place, cache: FoundCache) -> tuple[BuildResult | N
         return msgspec.json.decode(data, type=BuildResult), ""
     except (RegistryError, ContentError, OSError, ValueError, RecursionError) as error:
         return None, f"what its attached cache says of that cannot be read: {error}"[:300]
+
+
+def beside(image: Inspected, against: Inspected) -> tuple[StepResult, ...]:
+    """What a build of `image` would find in the cache of `against`, step by step, and why not the rest. Nothing if one
+    of them does not say what its steps were made of.
+    """
+    ours, theirs = (item.cache.components for item in (image, against))
+    if ours is None or theirs is None or not theirs.steps:
+        return ()
+    same_step = aligned(theirs.steps, ours.steps)
+    found = matches(against.cache.records, image.cache.records)
+    there = {image.cache.records[number].digest for number, others in found.items() if others}
+    keys = Counter(key for step in ours.steps for key in step.keys)
+    name = f"{against.ref}@{against.digest}" if "@" not in against.ref else against.ref
+    steps = []
+    for number, step in enumerate(ours.steps, 1):
+        other = same_step.get(number)
+        differs = (
+            difference(theirs.steps[other - 1], step, same_step) if other else Difference(reason=MissReason.STEP_NEW)
+        )
+        known = any(key in there for key in step.keys)
+        told = StepResult(number=number, stage=step.stage, line=0, instruction=step.instruction, outcome="hit")
+        if known and (differs is None or max(keys[key] for key in step.keys) == 1):
+            steps.append(replace(told, source=name, saved_seconds=step.seconds))
+            continue
+        why = differs or Difference(reason=MissReason.PARENT_MISSED)
+        miss = replace(told, outcome="miss", reason=why.reason, detail=why.detail, more=why.more, compared_with=name)
+        steps.append(miss)
+    return tuple(steps)

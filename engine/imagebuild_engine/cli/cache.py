@@ -56,7 +56,7 @@ def inspect(source: str, form: str, platform: str, insecure: tuple[str, ...]) ->
     from ..build import inspected_json
     from .cache_text import tree
 
-    (found,) = _read([source], platform, insecure)
+    (found,) = read([source], platform, insecure)
     show(inspected_json(found) if form == "json" else tree(found))
 
 
@@ -65,20 +65,14 @@ def inspect(source: str, form: str, platform: str, insecure: tuple[str, ...]) ->
 @click.argument("second", metavar="B")
 @common
 def diff(first: str, second: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
-    raise click.exceptions.Exit(0 if compared(first, second, form, platform, insecure) else 1)
-
-
-def compared(first: str, second: str, form: str, platform: str, insecure: tuple[str, ...]) -> bool:
-    """Shows what differs between two caches; are they equal?"""
     from ..build import compare_caches, comparison_json
     from .cache_text import difference
 
-    one, other = _read([first, second], platform, insecure)
+    one, other = read([first, second], platform, insecure)
     comparison = compare_caches(one, other)
     facts = comparison_json(one, other, comparison)
     show(facts if form == "json" else difference(one, other, comparison))
-    equal: bool = facts["equal"]
-    return equal
+    raise click.exceptions.Exit(0 if facts["equal"] else 1)
 
 
 @cache.command(short_help="Delete old steps of a step cache.")
@@ -114,7 +108,8 @@ def prune(
     show(done.to_json() if form == "json" else pruned(done))
 
 
-def _read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[Inspected]":
+def read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[Inspected]":
+    """The caches of that. Raises Trouble."""
     from ..build import CacheUnreadable, inspect_cache
 
     sources = [cache_options.source("CACHE", text) for text in texts]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import cache_options, report_file
-from .cache import SHAPES, Trouble, common, compared, show
+from .cache import SHAPES, Trouble, common, read, show
 
 if TYPE_CHECKING:
     from ..build import Explained
@@ -28,7 +28,7 @@ def explain(image: str, against: str, html: str | None, form: str, platform: str
             raise click.UsageError("--against compares the caches of two images, not a metadata file")
         if html:
             raise click.UsageError("--html shows one build: it cannot be given with --against")
-        compared(image, against, form, platform, insecure)
+        _compare(image, against, form, platform, insecure)
         return
     page = report_file.place("--html", html) if html else None
     explained = _read(image, platform, insecure)
@@ -36,6 +36,23 @@ def explain(image: str, against: str, html: str | None, form: str, platform: str
         _write(page, explained)
         return
     show(_json(explained) if form == "json" else _text(explained))
+
+
+def _compare(image: str, against: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
+    import msgspec
+
+    from ..build import beside, compare_caches, comparison_json
+    from ..build.progress import printable
+    from .cache_text import difference
+    from .step_table import step_table
+
+    one, other = read([image, against], platform, insecure)
+    comparison, steps = compare_caches(one, other), beside(one, other)
+    if form == "json":
+        show({**comparison_json(one, other, comparison), "steps": msgspec.to_builtins(steps)})
+        return
+    table = [printable(line) for line in step_table(steps)]
+    show([*table, *([""] if table else []), *difference(one, other, comparison)])
 
 
 def _read(image: str, platform: str, insecure: tuple[str, ...]) -> "Explained":

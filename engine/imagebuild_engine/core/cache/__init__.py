@@ -4,7 +4,7 @@ This package deals in digests and selectors and never sees an op: `graph.cache_m
 """
 
 from .age import cutoff, without_expired
-from .compare import Comparison, Parting, Why, compare
+from .compare import Comparison, Parting, Why, compare, matches
 from .config import CONFIG_MEDIA_TYPE, CacheConfig, LayerPlaces, decode_config, encode_config
 from .content import DescribedTree, EntryKind, Facts, PathNotFound, TreeEntry, entry_header
 from .export import InputKeys, StepKeys, build_records
@@ -68,6 +68,7 @@ __all__ = [
     "is_cheap",
     "is_time",
     "joined",
+    "matches",
     "normalized",
     "root_key",
     "selector_of",
