@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workshop import NEEDS_A_REGISTRY, Workshop, runtime_for
-from tests.support.images import push_busybox
+from tests.integration.workshop import NEEDS_A_REGISTRY, Workshop, opened_workshop
 from tests.support.registry import running_registry
 
 pytestmark = NEEDS_A_REGISTRY
@@ -16,10 +15,7 @@ pytestmark = NEEDS_A_REGISTRY
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    context = tmp_path / "context"
-    context.mkdir()
-    with running_registry(tmp_path / "registry") as registry:
-        made = Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime_for("oci"))
+    with opened_workshop(tmp_path) as made:
         made.write("src/x", "x")
         made.write("a.txt", "hello\n")
         made.write(

@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.support import forked
-from tests.support.images import missing_busybox
+from tests.support.images import missing_busybox, push_busybox
 from tests.support.program import environment
-from tests.support.registry import RunningRegistry, missing_registry
+from tests.support.registry import RunningRegistry, missing_registry, running_registry
 from tests.support.root import needs_root
 from tests.support.runtimes import runtime
 
@@ -68,6 +69,15 @@ class Workshop:
 
     def ref(self, tag: str) -> str:
         return f"{self.registry.host}/{tag}"
+
+
+@contextmanager
+def opened_workshop(folder: Path, executor: str = "oci") -> Iterator[Workshop]:
+    """A workshop with an empty context and busybox as its base."""
+    context = folder / "context"
+    context.mkdir()
+    with running_registry(folder / "registry") as registry:
+        yield Workshop(registry, push_busybox(registry.host), context, folder, runtime_for(executor))
 
 
 @dataclass
