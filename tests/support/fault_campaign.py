@@ -75,13 +75,13 @@ class World:
     blobs: int = 0
     numbers: Iterator[int] = field(default_factory=count)
 
-    def build(self, name: str, *arguments: str, proxy: Proxy | None = None) -> Attempt:
+    def build(self, name: str, *arguments: str, proxy: Proxy | None = None, image: str = "") -> Attempt:
         """One build, whatever becomes of it. The name is of this build alone."""
         folder = self.folder / name
         folder.mkdir()
         (folder / "config.json").write_text(proxy.docker_config if proxy else "{}")
         metadata = folder / "metadata.json"
-        given = ["build", "--progress", "plain", "--push", "--tag", f"{self.registry.host}/{name}:1"]
+        given = ["build", "--progress", "plain", "--push", "--tag", image or f"{self.registry.host}/{name}:1"]
         given += ["--build-arg", "SOURCE_DATE_EPOCH=1700000000", "--metadata-file", str(metadata)]
         variables = environment("/nonexistent", folder) | {"DOCKER_CONFIG": str(folder)}
         done = forked.run([*given, *arguments, str(self.context)], variables)
@@ -92,15 +92,20 @@ class World:
     def judged(self, case: Case) -> Judged:
         number = next(self.numbers)
         proxy = self.proxies.open(case.fresh_rules())
-        if case.export:
+        name, image = f"case-{number}", ""
+        if case.attached:
+            image = f"{proxy.host}/{name}:1"
+            arguments = ["--cache-export-timeout", str(case.timeout)]
+        elif case.export:
             ignoring = "false" if case.strict else "true"
             cache = f"type=registry,ref={proxy.host}/written-{number}:1,mode=max,ignore-error={ignoring}"
             arguments = ["--cache-to", cache, "--cache-to", "inline", "--cache-export-timeout", str(case.timeout)]
         else:
             arguments = ["--cache-from", f"{proxy.host}/cache:1", "--cache-import-timeout", str(case.timeout)]
             arguments += ["--on-cache-import-error", "fail"] if case.strict else []
+            arguments += ["--cache-to", "inline"]
         started = time.monotonic()
-        done = self.build(f"case-{number}", *arguments, proxy=proxy)
+        done = self.build(name, *arguments, proxy=proxy, image=image)
         added = time.monotonic() - started - self.seconds
         problems = [*self._of_the_build(case, done), *self._of_the_proxy(case, proxy)]
         return Judged(case, tuple(problems), added, done.log)
@@ -163,7 +168,7 @@ def world(folder: Path) -> Iterator[World]:
             first = made.build("cache")
             assert first.code == 0, first.log
             manifest = registry.manifest("cache", "1")
-            proxies.configs.add(manifest["config"]["digest"])
+            proxies.configs |= {manifest["config"]["digest"], *attached_configs(registry, first.digest)}
             made.blobs = len(manifest["layers"]) + 3
             made.digest = first.digest
             started = time.monotonic()
@@ -171,6 +176,11 @@ def world(folder: Path) -> Iterator[World]:
             made.seconds = time.monotonic() - started
             assert again.digest == first.digest, "the build is not the same every time"
             yield made
+
+
+def attached_configs(registry: RunningRegistry, image: str) -> Iterator[str]:
+    for entry in registry.manifest("cache", image.replace(":", "-"))["manifests"]:
+        yield registry.manifest("cache", entry["digest"])["config"]["digest"]
 
 
 def judged(made: World, cases: Iterable[Case]) -> list[Judged]:

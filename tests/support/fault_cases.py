@@ -28,6 +28,8 @@ from tests.support.faults import (
 
 LOSS = frozenset({"used", "unused"})
 USED = frozenset({"used"})
+IN_TIME_OR_NOT = frozenset({"used", "timeout"})
+"""Where the rest has a quarter of a short time, on a machine that does much else."""
 ANY = frozenset({"used", "unused", "not_found", "unauthorized", "invalid", "timeout", "error"})
 PATIENT, HASTY = 25.0, 1.0
 """Seconds of --cache-import-timeout: for mishaps that answer, and for those that do not."""
@@ -124,6 +126,8 @@ class Case:
     timeout: float = PATIENT
     strict: bool = False
     """With --on-cache-import-error fail (ignore-error=false when it is written)."""
+    attached: bool = False
+    """Is it the attached cache that is written? The image goes the same way then."""
     written: bool | None = None
     """Must the cache have been written? None: whatever."""
 
@@ -137,13 +141,16 @@ def named_imports() -> Iterator[Case]:
         for kind, outcomes in (
             (Kind.MANIFEST, mishap.reading),
             (Kind.CONFIG, mishap.reading if name != "wrong media type" else USED),
+            # Without its attached cache, an image still has its own records.
+            (Kind.REFERRERS, mishap.reading and (IN_TIME_OR_NOT if mishap.slow else USED)),
+            (Kind.ATTACHED, mishap.reading and (IN_TIME_OR_NOT if mishap.slow else USED)),
             (Kind.LAYER_HEAD, mishap.head),
             (Kind.LAYER, mishap.layer),
         ):
             if outcomes is not None:
                 yield Case(f"{name}, {kind}", ((kind, mishap.fault, None),), outcomes, timeout=timeout)
     for name, planted in PLANTED.items():
-        kinds = (Kind.MANIFEST, Kind.CONFIG, Kind.LAYER)
+        kinds = (Kind.MANIFEST, Kind.ATTACHED, Kind.CONFIG, Kind.LAYER)
         yield Case(name, tuple((kind, planted, None) for kind in kinds), _only("invalid"))
 
 
@@ -181,6 +188,12 @@ def named_exports() -> Iterator[Case]:
                 timeout=timeout,
                 written=False if sure else None,
             )
+    for kind in (Kind.REFERRERS, Kind.ATTACHED_PUT, Kind.REFERRERS_PUT):
+        for name in _NEVER_WRITTEN:
+            mishap = MISHAPS[name]
+            rules = ((kind, mishap.fault, None),)
+            timeout = HASTY if mishap.slow else WRITING
+            yield Case(f"attached: {name}, {kind}", rules, export=True, attached=True, timeout=timeout)
     for name in ("403", "503", "never answers"):
         mishap = MISHAPS[name]
         rules = ((Kind.MANIFEST_PUT, mishap.fault, None),)
@@ -191,7 +204,7 @@ def named_exports() -> Iterator[Case]:
 def mixtures(seed: int, count: int) -> Iterator[Case]:
     """Random ones: several mishaps in one build, some of them only at first."""
     chance = random.Random(seed)
-    reading = (Kind.MANIFEST, Kind.CONFIG, Kind.LAYER_HEAD, Kind.LAYER)
+    reading = (Kind.MANIFEST, Kind.CONFIG, Kind.REFERRERS, Kind.ATTACHED, Kind.LAYER_HEAD, Kind.LAYER)
     for number in range(count):
         export = chance.random() < 0.35
         kinds = _WRITING if export else reading

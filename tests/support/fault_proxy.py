@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """What a request is about."""
 
     MANIFEST = "manifest"
+    ATTACHED = "attached manifest"
+    """A manifest that is asked for by its digest; what has a tag is asked for by that."""
     CONFIG = "config"
     LAYER_HEAD = "layer HEAD"
     LAYER = "layer"
@@ -44,6 +46,8 @@ class Kind(StrEnum):
     UPLOAD_PATCH = "upload patch"
     UPLOAD_PUT = "upload put"
     MANIFEST_PUT = "manifest put"
+    ATTACHED_PUT = "attached manifest put"
+    REFERRERS_PUT = "referrers put"
     OTHER = "other"
 
 
@@ -202,10 +206,15 @@ class Proxies:
         path = urlsplit(target).path
         name = path.rpartition("/")[2]
         if "/manifests/" in path:
-            return Kind.MANIFEST_PUT if method == "PUT" else Kind.MANIFEST, name
+            kinds = (
+                (Kind.REFERRERS, Kind.REFERRERS_PUT)
+                if name.startswith("sha256-")
+                else ((Kind.ATTACHED, Kind.ATTACHED_PUT) if ":" in name else (Kind.MANIFEST, Kind.MANIFEST_PUT))
+            )
+            return kinds[method == "PUT"], name
         if "/blobs/uploads/" in path:
-            kinds = {"POST": Kind.UPLOAD_START, "PATCH": Kind.UPLOAD_PATCH, "PUT": Kind.UPLOAD_PUT}
-            return kinds.get(method, Kind.OTHER), name
+            steps = {"POST": Kind.UPLOAD_START, "PATCH": Kind.UPLOAD_PATCH, "PUT": Kind.UPLOAD_PUT}
+            return steps.get(method, Kind.OTHER), name
         if "/blobs/" in path:
             if method == "HEAD":
                 return Kind.LAYER_HEAD, name

@@ -14,7 +14,7 @@ from .cache_source import CREATED, DESCRIPTION, DIFF_ID
 from .imports import Imported
 from .layers import Layer, RemoteLayer, Result, Tree
 from .packing import ListedLayer, Packer
-from .results import known_results, position
+from .results import known_results, layer_makers, position
 
 Wanted = Callable[[Tree], Awaitable[bool]]
 """Is that tree, which has layers that the image has not, to be a result in the cache?"""
@@ -77,12 +77,16 @@ class CacheDescriber:
 
     async def _results(self, wanted: Wanted) -> dict[Vertex, tuple[Tree, str]]:
         """The best result of every step that has one."""
+        makers = layer_makers(self.target)
         results: dict[Vertex, tuple[Tree, str]] = {}
         for vertex in walk(self.target):
             if not vertex.inputs:
                 continue
             for tree, created in known_results(self.solve.solved[vertex], self.imported):
-                if position(self.image, tree, "") is not None or await wanted(tree):
+                if self.packer.store.gone(tree):
+                    continue
+                of_the_image = vertex in makers and position(self.image, tree, "") is not None
+                if of_the_image or await wanted(tree):
                     results[vertex] = tree, created
                     break
         return results

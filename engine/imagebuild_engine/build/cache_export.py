@@ -1,7 +1,7 @@
 """Caches beside the image: each to where it was asked to go, after the image is where it belongs, and an outcome."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +35,7 @@ _PROBLEMS = (
     OSError,
 )
 """What writing a cache may come to."""
+_ROUNDS = 5
 _READABLE = 1 << 20
 """BuildKit reads no larger manifest or config (remotecache/import.go, readBlob)."""
 
@@ -61,7 +62,7 @@ class CacheExporter:
         name = target.ref or f"of type {target.type}"
         write = {"attached": self.attached.write, "steps": self.steps.write}.get(target.type, self._write)
         try:
-            result = await in_time(self.seconds, write(target))
+            result = await in_time(self.seconds, self._without_what_is_lost(write, target))
         except _PROBLEMS as error:
             if not target.ignore_error:
                 raise
@@ -72,6 +73,17 @@ class CacheExporter:
         if result.outcome == "empty":
             self.view.show(Notice(text=f"the cache {name} was not written: no step has a result"))
         return msgspec.structs.replace(result, seconds=round(time.monotonic() - started, 3))
+
+    async def _without_what_is_lost(
+        self, write: Callable[[CacheTarget], Awaitable[CacheExportResult]], target: CacheTarget
+    ) -> CacheExportResult:
+        """A cached layer that turns out to be lost is left out, with the results that contain it."""
+        for _ in range(_ROUNDS):
+            try:
+                return await write(target)
+            except LayerLost:
+                self._described.clear()
+        return await write(target)
 
     async def _write(self, target: CacheTarget) -> CacheExportResult:
         assert target.type in ("registry", "local"), target.type

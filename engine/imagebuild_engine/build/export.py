@@ -22,7 +22,7 @@ from .oci_layout import write_layout
 from .packing import Packer
 from .progress import View
 from .push import Uploads, push
-from .results import known_results, position
+from .results import known_results, layer_makers, position
 from .step_cache_export import StepCacheExporter
 from .step_caches import StepCaches
 
@@ -169,7 +169,11 @@ def _records(
     if not request.inline_cache or solve is None or lowered.target is None:
         return None
 
+    makers = layer_makers(lowered.target)
+
     def result_of(solved: Solved[Result]) -> CacheResult | None:
+        if solved.vertex not in makers:
+            return None
         found = (position(tree, part, created) for part, created in known_results(solved, imported))
         return next((result for result in found if result is not None), None)
 

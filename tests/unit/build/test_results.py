@@ -2,9 +2,11 @@
 
 import pytest
 from imagebuild_engine.build.layers import Layer, LocalLayer, RemoteLayer, Tree
-from imagebuild_engine.build.results import position
+from imagebuild_engine.build.results import layer_makers, position
 from imagebuild_engine.core.cache import CacheResult, ChainResult, LayerResult
 from imagebuild_engine.core.oci import Descriptor, Digest, MediaType, Reference
+
+from tests.support.lowering import lowered
 
 NOON = "2024-01-01T12:00:00Z"
 ZERO = "0001-01-01T00:00:00Z"
@@ -45,3 +47,14 @@ def test_a_part_is_the_lowest_layers_or_any_of_them_or_no_part(part: str, expect
 
 def test_of_equal_layers_the_lowest_is_meant() -> None:
     assert position(tree("abb"), tree("b"), NOON) == ChainResult((1,), ZERO)
+
+
+def test_only_what_the_target_lies_on_or_merges_makes_its_layers() -> None:
+    plan = lowered(
+        "FROM base AS build\nRUN make\nFROM base\nRUN one\nCOPY --from=build /x /x\n"
+        "COPY --link a.txt /\nRUN --mount=from=build,target=/b two"
+    )
+    assert plan.target is not None
+    makers = layer_makers(plan.target)
+    others = [step.origin.instruction for step in plan.steps if step not in makers and step.origin]
+    assert others == ["RUN make"]
