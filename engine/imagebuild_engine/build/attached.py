@@ -11,13 +11,13 @@ here is hostile: bounded, and checked to be what it says.
 import asyncio
 import io
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..core.cache import CONFIG_MEDIA_TYPE, CacheConfig, LayerResult, decode_config, is_time
 from ..core.explain import COMPONENTS_MEDIA_TYPE, Components, decode_components
 from ..core.oci import Descriptor, Digest, Manifest, parse_manifest
 from ..host.content import BlobMissing, ContentError
 from ..host.registry import NotFound, RegistryError
+from .bounded_place import BoundedPlace
 
 ARTIFACT_TYPE = "application/vnd.imagebuild.cache.v1"
 RESULT_MEDIA_TYPE = "application/vnd.imagebuild.result.v1+json+zstd"
@@ -31,16 +31,6 @@ _TRIED = 4
 _SMALL_BYTES = 4 << 20
 _DECOMPRESSED_BYTES = 32 << 20
 _MAX_WINDOW = 8 << 20
-
-
-class Place(Protocol):
-    """Where an image and its referrers are; part of cache_source.Place."""
-
-    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]: ...
-
-    async def manifest(self, entry: Descriptor) -> bytes: ...
-
-    async def blob(self, entry: Descriptor, limit: int) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +49,7 @@ class Attached:
         return tuple(layer for layer in self.manifest.layers if layer.media_type not in own)
 
 
-async def find_attached(place: Place, subject: Digest) -> Attached | None:
+async def find_attached(place: BoundedPlace, subject: Digest) -> Attached | None:
     """The newest attached cache of the image that is one. Raises what the place raises, and ValueError if there are
     some, but all broken."""
     entries = await place.referrers(subject, ARTIFACT_TYPE)
@@ -83,7 +73,7 @@ def _age(entry: Descriptor) -> str:
     return LayerResult(0, made).age if is_time(made) else ""
 
 
-async def _read(place: Place, subject: Digest, entry: Descriptor) -> Attached:
+async def _read(place: BoundedPlace, subject: Digest, entry: Descriptor) -> Attached:
     manifest = parse_manifest(await place.manifest(entry), entry.media_type)
     if not (
         isinstance(manifest, Manifest)
@@ -94,19 +84,20 @@ async def _read(place: Place, subject: Digest, entry: Descriptor) -> Attached:
     ):
         raise ValueError(f"{entry.digest} is listed as an attached cache, but is none of this image")
     data, components = await asyncio.gather(place.blob(manifest.config, CONFIG_BYTES), _components(place, manifest))
-    return Attached(digest=entry.digest, manifest=manifest, config=decode_config(data), components=components)
+    config = await place.decoded(decode_config, data)
+    return Attached(digest=entry.digest, manifest=manifest, config=config, components=components)
 
 
-async def _components(place: Place, manifest: Manifest) -> Components | None:
+async def _components(place: BoundedPlace, manifest: Manifest) -> Components | None:
     """They only explain: a cache without them is as good."""
     try:
         data = await read_small(place, manifest, COMPONENTS_MEDIA_TYPE)
-        return decode_components(data) if data is not None else None
+        return await place.decoded(decode_components, data) if data is not None else None
     except (RegistryError, ContentError, ValueError, RecursionError):
         return None
 
 
-async def read_small(place: Place, manifest: Manifest, media_type: str) -> bytes | None:
+async def read_small(place: BoundedPlace, manifest: Manifest, media_type: str) -> bytes | None:
     """The small layer of that type, decompressed; None if there is none. Raises what the place raises, and ValueError
     for what is too large or broken."""
     layer = next((layer for layer in manifest.layers if layer.media_type == media_type), None)
@@ -114,7 +105,9 @@ async def read_small(place: Place, manifest: Manifest, media_type: str) -> bytes
         return None
     if layer.size > _SMALL_BYTES:
         raise ValueError(f"{layer.digest} of {layer.size} bytes is larger than {_SMALL_BYTES}")
-    return _decompressed(await place.blob(layer, _SMALL_BYTES))
+    plain = await place.decoded(_decompressed, await place.blob(layer, _SMALL_BYTES))
+    place.spend(len(plain))
+    return plain
 
 
 def _decompressed(data: bytes) -> bytes:

@@ -17,8 +17,9 @@ from ..core.oci import Descriptor, Digest, Manifest, Reference
 from ..host.content import OciLayout
 from ..host.registry import RegistryError
 from .attached import ARTIFACT_TYPE, CREATED, RESULT_MEDIA_TYPE, Attached, find_attached, small_layer
+from .bounded_place import BoundedPlace
 from .cache_description import CacheDescriber, DescribedCache, Packed
-from .cache_source import RegistryPlace
+from .cache_place import RegistryPlace
 from .imports import Imported
 from .layers import RemoteLayer, Tree
 from .progress import Notice, View
@@ -140,8 +141,9 @@ class AttachedExporter:
 
     async def _find(self, subject: Reference) -> Attached | None:
         """What is broken there is as good as nothing."""
+        place = BoundedPlace(RegistryPlace(self.uploads.store.client, subject))
         try:
-            return await find_attached(RegistryPlace(self.uploads.store.client, subject), self.subject.digest)
+            return await find_attached(place, self.subject.digest)
         except (RegistryError, ValueError):
             return None
 

@@ -11,10 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
 
-from ..contract import CacheSource
 from ..core.cache import (
     CONFIG_MEDIA_TYPE,
     CacheConfig,
@@ -41,11 +38,12 @@ from ..core.oci import (
     parse_manifest,
 )
 from ..core.oci.config import MAX_BYTES as CONFIG_BYTES
-from ..core.oci.manifest import MAX_BYTES as MANIFEST_BYTES
 from ..host.content import BlobMissing, ContentError, OciLayout
-from ..host.registry import IMAGE_CONFIG_TYPES, NotFound, RegistryClient, RegistryError, is_attestation
+from ..host.registry import IMAGE_CONFIG_TYPES, NotFound, RegistryError, is_attestation
 from .attached import CONFIG_BYTES as CACHE_CONFIG_BYTES
 from .attached import Attached, find_attached
+from .bounded_place import BoundedPlace
+from .cache_place import Place
 from .layers import RemoteLayer, image_layers
 
 DIFF_ID = "containerd.io/uncompressed"
@@ -89,103 +87,20 @@ class FoundCaches:
     caches: tuple[FoundCache, ...]
 
 
-class Place(Protocol):
-    """Where manifests and blobs come from: a repository, or a directory."""
-
-    async def top(self) -> tuple[Descriptor, bytes]:
-        """What the source's name stands for now."""
-        ...
-
-    async def manifest(self, entry: Descriptor) -> bytes:
-        """A manifest or index that an index lists, verified."""
-        ...
-
-    async def blob(self, entry: Descriptor, limit: int) -> bytes:
-        """A small blob, verified."""
-        ...
-
-    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
-        """What is said to have that manifest as its subject."""
-        ...
-
-    def origin(self, top: Digest) -> Reference | OciLayout:
-        """What the layers found below `top` name as their origin."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryPlace:
-    """A repository. Raises RegistryError."""
-
-    client: RegistryClient
-    reference: Reference
-
-    async def top(self) -> tuple[Descriptor, bytes]:
-        return await self.client.manifest(self.reference)
-
-    async def manifest(self, entry: Descriptor) -> bytes:
-        return (await self.client.manifest(self.reference.with_digest(entry.digest)))[1]
-
-    async def blob(self, entry: Descriptor, limit: int) -> bytes:
-        return await self.client.blob(self.reference, entry, limit)
-
-    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
-        return await self.client.referrers(self.reference.with_digest(subject), artifact_type)
-
-    def origin(self, top: Digest) -> Reference | OciLayout:
-        return self.reference.with_digest(top)
-
-
-@dataclass(frozen=True, slots=True)
-class LayoutPlace:
-    """A directory. Raises ContentError, OSError."""
-
-    layout: OciLayout
-    tag: str = ""
-    digest: Digest | None = None
-
-    async def top(self) -> tuple[Descriptor, bytes]:
-        return await asyncio.to_thread(self._top)
-
-    def _top(self) -> tuple[Descriptor, bytes]:
-        digest = self.digest or self.layout.find(self.tag).digest
-        data = self.layout.read(digest, MANIFEST_BYTES)
-        return Descriptor(media_type=parse_manifest(data).media_type, digest=digest, size=len(data)), data
-
-    async def manifest(self, entry: Descriptor) -> bytes:
-        return await asyncio.to_thread(self.layout.read, entry.digest, MANIFEST_BYTES)
-
-    async def blob(self, entry: Descriptor, limit: int) -> bytes:
-        return await asyncio.to_thread(self.layout.read, entry.digest, limit)
-
-    async def referrers(self, subject: Digest, artifact_type: str) -> tuple[Descriptor, ...]:
-        return ()  # our layouts have none
-
-    def origin(self, top: Digest) -> Reference | OciLayout:
-        return self.layout
-
-
-def place_of(client: RegistryClient, source: CacheSource) -> Place:
-    """Where the source is. Raises ValueError (InvalidReference, InvalidDigest)."""
-    if source.type == "registry":
-        return RegistryPlace(client, Reference.parse(source.ref))
-    digest = Digest.parse(source.digest) if source.digest else None
-    return LayoutPlace(OciLayout(Path(source.ref)), source.tag, digest)
-
-
-async def read_caches(place: Place, attached_until: float | None = None) -> FoundCaches:
+async def read_caches(source: Place, attached_until: float | None = None) -> FoundCaches:
     """All that the source has. Raises what its place raises, and ValueError for what is broken.
 
     Attached caches come besides: what is wrong with them is told, not raised, and they are not waited for any longer
     than `attached_until` (the event loop's time).
     """
+    place = BoundedPlace(source)
     top, data = await place.top()
     parsed = parse_manifest(data, top.media_type)
     origin = place.origin(top.digest)
     config = _cache_config(parsed)
     if config is not None:
         layers = parsed.layers if isinstance(parsed, Manifest) else parsed.manifests
-        decoded = decode_config(await place.blob(config, CACHE_CONFIG_BYTES))
+        decoded = await place.decoded(decode_config, await place.blob(config, CACHE_CONFIG_BYTES))
         return FoundCaches(digest=top.digest, caches=(_cache(top.digest, decoded, layers, origin),))
     slots = asyncio.Semaphore(_READS)
     manifests = await _manifests(place, top.digest, parsed, slots, MAX_NESTING)
@@ -243,7 +158,7 @@ def remote_layer(descriptor: Descriptor, origin: Reference | OciLayout) -> Remot
 
 
 async def _manifests(
-    place: Place, digest: Digest, parsed: Manifest | Index, slots: asyncio.Semaphore, nesting: int
+    place: BoundedPlace, digest: Digest, parsed: Manifest | Index, slots: asyncio.Semaphore, nesting: int
 ) -> list[tuple[Digest, Manifest]]:
     """The manifests of an index and of those in it, each once, but for those that are told to be no images."""
     if isinstance(parsed, Manifest):
@@ -272,7 +187,7 @@ def _may_be_image(entry: Descriptor) -> bool:
 
 
 async def _image(
-    place: Place,
+    place: BoundedPlace,
     digest: Digest,
     manifest: Manifest,
     origin: Reference | OciLayout,
@@ -285,12 +200,12 @@ async def _image(
     attached = asyncio.create_task(_attached(place, digest, slots, attached_until))
     try:
         async with slots:
-            config = ImageConfig.parse(await place.blob(manifest.config, CONFIG_BYTES))
+            config = await place.decoded(ImageConfig.parse, await place.blob(manifest.config, CONFIG_BYTES))
         layers = image_layers(origin, manifest.layers, config)
         data = config.inline_cache
         texts = [entry.created_by for entry in config.history if not entry.empty_layer]
         inline = FoundCache(
-            records=decode_records(data, layers=len(layers)) if data is not None else (),
+            records=await place.decoded(decode_records, data, layers=len(layers)) if data is not None else (),
             table=LayerTable.stack(len(layers)),
             layers=dict(enumerate(layers)),
             made_by=dict(enumerate(texts[: len(layers)])),
@@ -305,7 +220,7 @@ async def _image(
 
 
 async def _attached(
-    place: Place, subject: Digest, slots: asyncio.Semaphore, until: float | None
+    place: BoundedPlace, subject: Digest, slots: asyncio.Semaphore, until: float | None
 ) -> tuple[Attached | None, str]:
     """The image's attached cache, or why there is none that could be read."""
     try:
@@ -317,7 +232,7 @@ async def _attached(
         return None, f"the attached cache cannot be read: {error}"[:300]
 
 
-def _with_attached(image: FoundCache, attached: Attached, place: Place) -> FoundCache:
+def _with_attached(image: FoundCache, attached: Attached, place: BoundedPlace) -> FoundCache:
     """Both as one cache. What both have alike is one record, with the image's own layer as its result."""
     cache = _cache(attached.digest, attached.config, attached.layers, place.origin(attached.digest))
     below = len(image.table)

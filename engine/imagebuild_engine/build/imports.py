@@ -21,7 +21,8 @@ from ..host.registry import (
     RegistryTimeout,
     Unauthorized,
 )
-from .cache_source import FoundCache, place_of, read_caches
+from .cache_place import place_of
+from .cache_source import FoundCache, read_caches
 from .layers import RemoteLayer, Tree, image_layers
 from .supplier import Patience, Supplier
 

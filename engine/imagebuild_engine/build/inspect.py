@@ -11,7 +11,8 @@ from ..core.cache import CachedStep, CachedSteps, Comparison, Stacks, compare, s
 from ..core.oci import Digest, InvalidPlatform, Platform
 from ..host.content import ContentError
 from ..host.registry import DockerCredentials, RegistryClient, RegistryError, acceptable
-from .cache_source import FoundCache, FoundCaches, Place, place_of, read_caches
+from .cache_place import Place, place_of
+from .cache_source import FoundCache, FoundCaches, read_caches
 
 
 class CacheUnreadable(Exception):
