@@ -1,14 +1,21 @@
 """Caches that do not keep what they promised: the build and its image are those of a build without them."""
 
+import asyncio
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zstandard
+from imagebuild_engine.core.oci import Descriptor, Digest, MediaType, Reference
+from imagebuild_engine.host.registry import RegistryClient
 
 from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
 from tests.support.images import push_steady_busybox
 from tests.support.registry import running_registry
+from tests.support.tars import file, symlink, tar
 
 pytestmark = NEEDS_A_REGISTRY
 
@@ -125,3 +132,56 @@ def test_a_lost_layer_of_a_base_image_stays_an_error(workshop: Workshop) -> None
     built = build(workshop, tag="app:1")
     assert (built.code, built.result["failure"]["reason"]) == (20, "RegistryUnavailable")
     assert f"layer {base} is gone" in built.log
+
+
+def evil(layer: bytes, diff_id: str = "", *, zstd: bool = False) -> Callable[[Workshop], None]:
+    """The cache's image says that its second step made this layer."""
+
+    def plant(workshop: Workshop) -> None:
+        manifest = workshop.registry.manifest("cache", "1")
+        config = json.loads(blob(workshop, manifest["config"]["digest"]).read_bytes())
+        packed = zstandard.compress(layer) if zstd else gzip.compress(layer, 1)
+        manifest["layers"][BASE_LAYERS + 1]["mediaType"] = (
+            MediaType.OCI_LAYER_ZSTD if zstd else MediaType.OCI_LAYER_GZIP
+        )
+        config["rootfs"]["diff_ids"][BASE_LAYERS + 1] = diff_id or Digest.of(layer)
+        asyncio.run(push_evil(f"{workshop.registry.host}/evil:1", manifest, config, packed))
+
+    return plant
+
+
+async def push_evil(name: str, manifest: dict[str, Any], config: dict[str, Any], layer: bytes) -> None:
+    reference, data = Reference.parse(name), json.dumps(config).encode()
+    manifest["layers"][BASE_LAYERS + 1] |= {"digest": Digest.of(layer), "size": len(layer)}
+    manifest["config"] |= {"digest": Digest.of(data), "size": len(data)}
+    async with RegistryClient() as client:
+        for item in manifest["layers"]:
+            known = Descriptor(media_type=item["mediaType"], digest=Digest.parse(item["digest"]), size=item["size"])
+            found = await client.find_blob(reference, known, mount_from=["cache"])
+            if found is None:
+                await client.push_blob(reference, known, layer)
+        told = Descriptor(media_type=MediaType.OCI_CONFIG, digest=Digest.of(data), size=len(data))
+        await client.push_blob(reference, told, data)
+        await client.push_manifest(reference, json.dumps(manifest).encode(), manifest["mediaType"])
+
+
+HOSTILE_LAYERS = {
+    "dots": evil(tar([file("../../../escaped", "x")])),
+    "absolute link": evil(tar([symlink("l", "/"), file("l/../../../escaped", "x")])),
+    "no tar": evil(b"nonsense" * 500),
+    "another content than it says": evil(tar([file("f", "x")]), diff_id=f"sha256:{'0' * 64}"),
+    "bomb": evil(bytes(300 << 20), zstd=True),
+}
+
+
+@pytest.mark.parametrize("layer", HOSTILE_LAYERS)
+def test_a_hostile_layer_of_a_cache_is_a_lost_one(workshop: Workshop, layer: str) -> None:
+    build(workshop, tag="cache:1")
+    workshop.write("Dockerfile", "\n".join([f"FROM {workshop.base}", *STEPS, LAST, ""]))
+    fresh = build(workshop, tag="fresh:1")
+    HOSTILE_LAYERS[layer](workshop)
+    built = build(workshop, "--cache-from", workshop.ref("evil:1"), tag="app:1")
+    assert built.digest == fresh.digest
+    assert misses(built)[STEPS[1]] == "BlobMissing"
+    assert STEPS[0] not in misses(built)
+    assert not list(workshop.folder.rglob("escaped"))
