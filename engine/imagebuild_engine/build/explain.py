@@ -15,7 +15,9 @@ from ..core.explain import Difference, aligned, difference
 from ..host.content import ContentError
 from ..host.registry import RegistryError
 from .attached import RESULT_MEDIA_TYPE, read_small
-from .cache_source import FoundCache, Place
+from .bounded_place import BoundedPlace
+from .cache_place import Place
+from .cache_source import FoundCache
 from .inspect import Inspected, opened_cache
 
 _METADATA_BYTES = 16 << 20
@@ -69,7 +71,7 @@ async def _left_result(place: Place, cache: FoundCache) -> tuple[BuildResult | N
     if cache.attached is None:
         return None, cache.problem or "it has no attached cache"
     try:
-        data = await read_small(place, cache.attached.manifest, RESULT_MEDIA_TYPE)
+        data = await read_small(BoundedPlace(place), cache.attached.manifest, RESULT_MEDIA_TYPE)
         if data is None:
             return None, "its attached cache says nothing of that"
         return msgspec.json.decode(data, type=BuildResult), ""
