@@ -89,6 +89,11 @@ def test_a_change_runs_what_follows_it_and_nothing_else(workshop: Workshop) -> N
     assert (ran(third), third.digest) == (set(), second.digest)
 
 
+def test_who_only_writes_it_leaves_all_steps_too(workshop: Workshop) -> None:
+    workshop.build("--cache-to", f"type=steps,ref={workshop.ref('steps')}", tag="app:1")
+    assert ran(shared(workshop, "--target", "build", tag="app:2", write=False)) == set()
+
+
 def test_a_comment_changes_no_name(workshop: Workshop) -> None:
     shared(workshop, tag="app:1")
     dockerfile = (workshop.context / "Dockerfile").read_text()

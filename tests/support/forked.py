@@ -84,6 +84,7 @@ class _Forge:
             self._process.wait()
 
     def _wait(self, order: dict[str, object], standard: Sequence[int], seconds: float) -> int:
+        assert self._process.poll() is None, "the forge has ended: see what it printed"
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:

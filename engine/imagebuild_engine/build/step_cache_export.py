@@ -75,8 +75,9 @@ class StepCacheExporter:
         return CacheExportResult(type="steps", outcome=outcome, ref=target.ref, pushed=writing.pushed)
 
     def _unread(self, reference: Reference) -> StepRequests:
-        """A cache that is written only."""
-        return StepRequests(self.packer.store.client, reference, ProbePlan(Names(self.target)))
+        """A cache that is written only. Steps on the context's files have names because their content is known."""
+        contents = {vertex: solved.content for vertex, solved in self.solve.solved.items()}
+        return StepRequests(self.packer.store.client, reference, ProbePlan(Names(self.target, contents)))
 
     def _result(self, vertex: Vertex) -> Tree | None:
         if not vertex.inputs:
