@@ -1,4 +1,4 @@
-"""The promises of docs/cache.md that our own program alone can show, each a short story with a real registry.
+"""The promises of docs/promises.md that our own program alone can show, each a short story with a real registry.
 
 1 and 8 speak of BuildKit too: tests/interop/test_promises.py. Every build is one of a fresh builder: it knows nothing
 but what the registry has.
@@ -216,3 +216,20 @@ def stored_layers(workshop: Workshop) -> set[str]:
     """Digests of all compressed blobs of the registry."""
     blobs = workshop.registry.data.glob("docker/registry/v2/blobs/sha256/*/*/data")
     return {f"sha256:{blob.parent.name}" for blob in blobs if blob.read_bytes()[:2] == b"\x1f\x8b"}
+
+
+def test_promise_7_every_miss_says_why(two_stages: Workshop) -> None:
+    first = two_stages.build(tag="app:1")
+    assert {step["reason"] for step in first.result["steps"]} == {"NoCacheSource"}
+
+    two_stages.write("src/library", "another\n")
+    changed = two_stages.build(*sources(two_stages, "app:1"), tag="app:2")
+    steps = {step["instruction"]: step for step in changed.result["steps"]}
+    copy, run = steps["COPY src ."], steps["RUN cat main library > program"]
+    assert (copy["outcome"], copy["reason"], copy["detail"]) == ("miss", "FilesChanged", ["src/library"])
+    assert copy["compared_with"] == f"{two_stages.ref('app:1')}@{first.digest}"
+    assert (run["outcome"], run["reason"]) == ("miss", "ParentMissed")
+    tool = steps["RUN echo a tool > /tool"]
+    assert (tool["outcome"], tool["source"]) == ("hit", two_stages.ref("app:1"))
+    assert all(step["reason"] for step in steps.values() if step["outcome"] == "miss")
+    assert "src/library" in changed.log

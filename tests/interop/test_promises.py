@@ -1,4 +1,4 @@
-"""Promises of docs/cache.md that speak of BuildKit, shown with a real one; the others: tests/integration."""
+"""Promises of docs/promises.md that speak of BuildKit, shown with a real one; the others: tests/integration."""
 
 from pathlib import Path
 
