@@ -4,12 +4,33 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 from .cases import Case
 from .figures import Spread, ratios
 from .rounds import Sample
 
 _COLUMNS = ("", "median s", "min–max s", "cpu s", "pulled kB", "pushed kB", "requests", "peak MiB", "steps run")
+
+
+class Printable(Protocol):
+    """A report of any kind."""
+
+    @property
+    def about(self) -> Mapping[str, str]: ...
+
+    def markdown(self) -> str: ...
+
+    def json(self) -> str: ...
+
+
+def write(report: Printable, folder: Path, name: str) -> list[Path]:
+    """Both forms, as NAME.md and NAME.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {folder / f"{name}.md": report.markdown(), folder / f"{name}.json": report.json()}
+    for path, text in texts.items():
+        path.write_text(text)
+    return list(texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +44,7 @@ class Report:
 
     def markdown(self) -> str:
         """A section for each case."""
-        parts = ["# Benchmark\n", _facts(self.about), _facts(self.workload)]
+        parts = ["# Benchmark\n", facts(self.about), facts(self.workload)]
         for case, samples in self.cases.values():
             parts.append(f"## {case.title} (`{case.name}`)\n")
             parts.append(self._seconds(case, samples))
@@ -43,14 +64,6 @@ class Report:
         }
         value = {"about": dict(self.about), "workload": dict(self.workload), "cases": cases}
         return json.dumps(value, indent=1) + "\n"
-
-    def write(self, folder: Path, name: str) -> list[Path]:
-        """Both forms, as NAME.md and NAME.json."""
-        folder.mkdir(parents=True, exist_ok=True)
-        texts = {folder / f"{name}.md": self.markdown(), folder / f"{name}.json": self.json()}
-        for path, text in texts.items():
-            path.write_text(text)
-        return list(texts)
 
     def _seconds(self, case: Case, samples: Sequence[Sample]) -> str:
         rows = [_COLUMNS, ("---", *("---:" for _ in _COLUMNS[1:]))]
@@ -75,7 +88,7 @@ class Report:
                     f"{steps.median:.0f}",
                 )
             )
-        return _table(rows)
+        return table(rows)
 
 
 def of(name: str, samples: Sequence[Sample]) -> list[Sample]:
@@ -109,14 +122,14 @@ def _ratios(case: Case, samples: Sequence[Sample]) -> str:
                 reached,
             )
         )
-    return _table(rows)
+    return table(rows)
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _facts(facts: Mapping[str, str]) -> str:
+def facts(facts: Mapping[str, str]) -> str:
     return "".join(f"- {name}: {value}\n" for name, value in facts.items())
 
 
