@@ -44,9 +44,9 @@ def _copy_from(stage: str, other: str) -> Step:
 STEPS = (
     *(_copy("deps", "list"), _run("deps", "fetch"), _run("deps", "unpack"), _copy("deps", "patch")),
     *(_run("deps", "apply"), _run("deps", "last")),
-    *(_run("build", "tools"), _copy("build", "library"), _run("build", "first"), _copy_from("build", "deps")),
+    *(_copy("build", "library"), _run("build", "tools"), _run("build", "first"), _copy_from("build", "deps")),
     *(_run("build", "second"), _copy("build", "program"), _run("build", "third"), _run("build", "last")),
-    *(_run("final", "system"), _copy("final", "settings"), _run("final", "users"), _copy_from("final", "build")),
+    *(_copy("final", "settings"), _run("final", "system"), _run("final", "users"), _copy_from("final", "build")),
     *(_copy("final", "pages"), _run("final", "last")),
 )
 """In the order of the Dockerfile; stages in the order of their first steps, the last one is built."""
