@@ -140,6 +140,25 @@ def test_a_heredoc_is_the_command() -> None:
     assert last_run(lowered("FROM base\nRUN <<-EOF\n\ta\n\tEOF")).args == ("/bin/sh", "-c", "a\n")
 
 
+def test_a_heredoc_that_is_the_command_has_a_normal_form() -> None:
+    op = last_run(lowered("FROM base\nRUN <<-EOF\n\t# why\n\ta   &&  b # c\n\n\tc\n\tEOF"))
+    assert op.args[-1] == "# why\na   &&  b # c\n\nc\n"
+    assert op.normal_args == ("/bin/sh", "-c", "a && b\nc\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "<<EOF\n#!/bin/sh\na   b # c\nEOF",  # a file, which its interpreter reads
+        "cat   <<EOF # c\na\nEOF",  # the shell itself reads it
+        "<<A cat   <<B\na\nA\nb\nB",
+        "<<EOF\nalias a=b\na   b\nEOF",  # in doubt: later lines may be read in another way
+    ],
+)
+def test_other_heredocs_have_none(command: str) -> None:
+    assert last_run(lowered(f"FROM base\nRUN {command}")).normal_args is None
+
+
 def test_a_heredoc_beside_a_command_is_the_shells() -> None:
     plan = lowered("FROM base\nRUN <<A cat <<B\na\nA\nb\nB")
     assert last_run(plan).args[-1] == "<<A cat <<B\na\nA\nb\nB"

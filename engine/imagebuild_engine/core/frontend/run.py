@@ -57,9 +57,17 @@ def run(state: StageState, instruction: Run, options: BuildOptions, sources: Seq
 
 
 def _normal(instruction: Run, args: tuple[str, ...], env: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The arguments with the normal form of a shell's text; None where there is none or it is in doubt."""
-    if isinstance(instruction.command, ExecForm) or instruction.heredocs:
+    """The arguments with the normal form of a shell's text; None where there is none or it is in doubt.
+
+    A heredoc that is the command is such a text. What else a heredoc may be (a file with an interpreter of its own, the
+    input of a command) counts as it is written.
+    """
+    if isinstance(instruction.command, ExecForm):
         return None
+    if instruction.heredocs:
+        document = sole_heredoc(instruction)
+        if document is None or args[-1] != chomped(document):
+            return None
     return normal_args(args[:-1], args[-1], env)
 
 
