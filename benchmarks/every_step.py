@@ -29,8 +29,9 @@ class Step:
 
 
 def _run(stage: str, name: str) -> Step:
-    """A step whose result depends on all files of the stage so far."""
-    return Step(stage=stage, text=f"RUN (echo {name}{{word}}; cat /{stage}/*) | sha256sum > /{stage}/{name} && {_WORK}")
+    """A step whose result depends on all files of the stage so far, and on their names."""
+    made = f"(echo {name}{{word}}; ls /{stage}; cat /{stage}/*) | sha256sum > /{name}"
+    return Step(stage=stage, text=f"RUN {made} && mv /{name} /{stage}/ && {_WORK}")
 
 
 def _copy(stage: str, name: str) -> Step:
