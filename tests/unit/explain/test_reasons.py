@@ -128,7 +128,7 @@ def test_a_changed_text_is_told_as_it_was_and_as_it_is(first: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "name"), [("USER 7", "USER"), ("WORKDIR /else", "WORKDIR"), ('SHELL ["/bin/bash", "-c"]', "")]
+    ("line", "name"), [("USER 7", "USER"), ("WORKDIR /else", "WORKDIR"), ('SHELL ["/bin/bash", "-c"]', "SHELL")]
 )
 def test_what_else_a_step_depends_on_is_named(line: str, name: str) -> None:
     text = "FROM base\nRUN make\n"

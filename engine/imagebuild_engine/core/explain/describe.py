@@ -89,6 +89,7 @@ def _no_scope(origin: Origin) -> Scope:
 def _run_settings(op: ExecOp) -> dict[str, str]:
     mounts = (mount for mount in op.mounts if mount.kind not in (MountKind.SECRET, MountKind.SSH))
     return {
+        "SHELL": "\n".join(op.args[:-1]),
         "USER": op.user,
         "WORKDIR": op.cwd,
         "--network": op.network.name if op.network else "",
