@@ -126,6 +126,8 @@ class Supplier:
             task.cancel()
             stop.cancel()
             await asyncio.wait((task, stop))
+            if not task.cancelled():
+                task.exception()  # told already, or of no interest any more
 
     def _look(self, *, answered: bool) -> None:
         """Has enough come since the last look? A machine that was busy elsewhere is not held against the source."""
