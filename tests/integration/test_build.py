@@ -291,6 +291,20 @@ def test_a_step_whose_comments_and_blanks_changed_is_a_hit_with_the_same_layers(
     assert set(changed.outcomes.values()) == {"miss"}
 
 
+def test_a_heredoc_whose_comments_changed_is_a_hit_with_the_same_layers(workshop: Workshop) -> None:
+    def write(*lines: str) -> None:
+        workshop.write("Dockerfile", "\n".join([f"FROM {workshop.base}", "RUN <<EOF", *lines, "EOF", ""]))
+
+    write("set -e", "if true; then # always", "  echo a > /a", "fi")
+    workshop.build()
+    write("# It's new.", "set -e", "", "if   true; then", "    echo a > /a # not b", "fi")
+    second = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    assert set(second.outcomes.values()) == {"hit"}
+    assert manifest(workshop, "app:2")["layers"] == manifest(workshop, "app:1")["layers"]
+    write("set -e", "if true; then", "  echo 'a' > /a", "fi")
+    assert set(workshop.build("--cache-from", workshop.ref("app:1"), tag="app:3").outcomes.values()) == {"miss"}
+
+
 def test_linked_layers_lie_between_others_and_are_hits_later(workshop: Workshop) -> None:
     workshop.write("a", "linked\n")
     workshop.write("b", "over it\n")
