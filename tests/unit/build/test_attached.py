@@ -9,6 +9,7 @@ import zstandard
 from imagebuild_engine.build import attached
 from imagebuild_engine.build.attached import ARTIFACT_TYPE, find_attached, read_small, small_layer
 from imagebuild_engine.build.attached import CREATED as MADE
+from imagebuild_engine.build.bounded_place import BoundedPlace
 from imagebuild_engine.build.cache_source import FoundCache, read_caches
 from imagebuild_engine.core.cache import (
     CONFIG_MEDIA_TYPE,
@@ -106,7 +107,7 @@ async def test_of_several_the_newest_that_is_one_is_read() -> None:
     attach(shelf, image, "newest", made="2024-01-04T00:00:00Z", subject=layer("another image"))
     gone = attach(shelf, image, "gone", made="2024-01-05T00:00:00Z")
     del shelf.blobs[gone.digest]
-    found = await find_attached(shelf, image.digest)
+    found = await find_attached(BoundedPlace(shelf), image.digest)
     assert found is not None
     assert key("new") in {record.digest for record in found.config.records}
 
@@ -185,7 +186,7 @@ async def test_small_layers_are_bounded_before_and_after_they_are_unpacked(monke
     async def read(data: bytes, size: int = 0) -> bytes | None:
         entry = replace(shelf.put(data, COMPONENTS_MEDIA_TYPE), size=size or len(data))
         manifest = Manifest(config=layer("config"), layers=(layer("x"), entry))
-        return await read_small(shelf, manifest, COMPONENTS_MEDIA_TYPE)
+        return await read_small(BoundedPlace(shelf), manifest, COMPONENTS_MEDIA_TYPE)
 
     assert await read(small_layer(b"x" * 1000, COMPONENTS_MEDIA_TYPE)[1]) == b"x" * 1000
     for bomb in (b"x" * 1001, bytes(50_000_000)):
@@ -200,4 +201,7 @@ async def test_small_layers_are_bounded_before_and_after_they_are_unpacked(monke
         await read(wide.compress(bytes(200)) + wide.flush())
     with pytest.raises(ValueError, match="larger than"):
         await read(b"x", size=5 << 20)
-    assert await read_small(shelf, Manifest(config=layer("config"), layers=()), COMPONENTS_MEDIA_TYPE) is None
+    assert (
+        await read_small(BoundedPlace(shelf), Manifest(config=layer("config"), layers=()), COMPONENTS_MEDIA_TYPE)
+        is None
+    )
