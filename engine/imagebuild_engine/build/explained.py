@@ -201,7 +201,6 @@ class Explainer:
             AskedSource(
                 ref=item.source.ref,
                 outcome=item.outcome,
-                reason=item.reason,
                 candidates=tuple(_candidate(item, cache) for cache in item.caches),
                 by_step=item.source.type == "steps",
                 expired=item.expired,

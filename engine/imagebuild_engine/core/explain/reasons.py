@@ -70,7 +70,6 @@ class AskedSource:
 
     ref: str
     outcome: str
-    reason: str = ""
     candidates: tuple[Candidate, ...] = ()
     by_step: bool = False
     """It is asked for one step at a time, so it has no candidates."""
@@ -157,8 +156,8 @@ class Explanation:
             return Miss(reason=MissReason.STEP_NEW)
         for source in self.sources:
             if source.outcome in _OUTCOMES:
-                detail = f"{source.ref}: {source.reason}" if source.reason else source.ref
-                return Miss(reason=_OUTCOMES[source.outcome], detail=(detail,))
+                # What exactly went wrong stands beside the source, once and not at every step.
+                return Miss(reason=_OUTCOMES[source.outcome], detail=(source.ref,))
         return Miss(reason=MissReason.NO_INLINE_METADATA, detail=(self.sources[0].ref,))
 
     def _by_candidate(self, number: int, step: AskedStep, best: Candidate, parent: int | None) -> Miss:
