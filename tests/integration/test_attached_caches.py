@@ -320,7 +320,7 @@ def test_a_registry_that_refuses_it_costs_a_warning_unless_told_otherwise(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch, strict: bool
 ) -> None:
     with running_proxies(workshop.registry.host) as proxies:
-        proxy = proxies.open([Rule(Kind.MANIFEST_PUT, Status(403), skip=1)])
+        proxy = proxies.open([Rule(Kind.ATTACHED_PUT, Status(403))])
         (workshop.folder / "config.json").write_text(proxy.docker_config)
         monkeypatch.setenv("DOCKER_CONFIG", str(workshop.folder))
         through = replace(workshop, registry=replace(workshop.registry, host=proxy.host))

@@ -76,12 +76,11 @@ class Planted:
 
 @dataclass
 class Rule:
-    """The first so many requests of a kind go wrong; None: all of them. `skip` pass before."""
+    """The first so many requests of a kind go wrong; None: all of them."""
 
     kind: Kind
     fault: Fault | Redirect | Planted
     times: int | None = None
-    skip: int = 0
 
 
 @dataclass
@@ -104,9 +103,7 @@ class Proxy:
     def fault(self, kind: Kind) -> Fault | Redirect | Planted | None:
         self.counted[kind] += 1
         for rule in self.rules:
-            if rule.kind is kind and rule.skip > 0:
-                rule.skip -= 1
-            elif rule.kind is kind and rule.times != 0:
+            if rule.kind is kind and rule.times != 0:
                 if rule.times is not None:
                     rule.times -= 1
                 return rule.fault
