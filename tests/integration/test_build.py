@@ -153,6 +153,15 @@ def test_a_failing_step_says_which_and_shows_its_output(workshop: Workshop) -> N
     assert ">>> RUN echo before" in built.log or "RUN echo before" in failure["excerpt"]
 
 
+def test_a_build_that_fails_says_what_its_cache_sources_gave(workshop: Workshop) -> None:
+    workshop.write("Dockerfile", f"FROM {workshop.base}\nRUN echo one > /one\n")
+    workshop.build()
+    workshop.write("Dockerfile", f"FROM {workshop.base}\nRUN echo one > /one\nRUN false\n")
+    built = workshop.build("--cache-from", workshop.ref("app:1"), tag="app:2")
+    (source,) = built.result["cache"]["sources"]
+    assert (built.code, source["outcome"], source["matched"]) == (11, "used", 1)
+
+
 @pytest.mark.parametrize(
     ("dockerfile", "code", "says"),
     [

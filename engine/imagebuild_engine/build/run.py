@@ -81,9 +81,7 @@ class _Build:
     async def _solve(self, ready: Ready, solve: Solve[Result]) -> Tree:
         if ready.lowered.target is None:
             return Tree()
-        tree = await ready.worker.trees.layered(await solve.run(ready.lowered.target))
-        ready.credit(solve, ready.lowered.steps)
-        return tree
+        return await ready.worker.trees.layered(await solve.run(ready.lowered.target))
 
     def _observe(self, vertex: Vertex, outcome: Hit | Executed | None) -> None:
         ready, solve = self.preparation.ready, self.solve
@@ -122,6 +120,8 @@ class _Build:
     def result(self, error: BaseException | None = None, image: ImageResult | None = None) -> BuildResult:
         """What there is to say, whatever happened; of a build that goes on, with the image that it has made."""
         preparation, ready = self.preparation, self.preparation.ready
+        if ready and self.solve:
+            ready.credit(self.solve, ready.lowered.steps)
         steps = step_results(self.solve, ready.explainer, ready.store) if ready else ()
         hits = sum(step.outcome == "hit" for step in steps)
         misses = sum(step.outcome == "miss" for step in steps)
