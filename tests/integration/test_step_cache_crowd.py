@@ -173,4 +173,7 @@ def test_builders_and_those_who_prune_do_not_disturb_each_other(crowd: Crowd) ->
         assert all(item.result() for item in pruning)
     Checker(crowd.registry).walk()
     crowd.run("cache", "prune", ref, "--max-size", "1")
-    assert crowd.registry.tags("steps") == set()
+    # A tag that is written while its manifest is deleted may be listed on by this registry, with nothing behind it.
+    left = Checker(crowd.registry)
+    left.walk()
+    assert left.records == {}
