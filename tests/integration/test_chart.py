@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from imagebuild_engine.build import Pruned
+from imagebuild_engine.build.step_prune import Pruned
 from imagebuild_engine.cli.main import cli
 from imagebuild_engine.core.oci import Reference
 from imagebuild_engine.core.steps import Keeping, Pruning

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract import Reference
-from ..core.steps import Keeping
 from . import cache_options, cache_use, steps
 
 if TYPE_CHECKING:
-    from ..build import Inspected
+    from ..build.inspect import Inspected
 
 SHAPES = "REF, type=registry,ref=REF or type=local,src=DIRECTORY[,tag=…]"
 
@@ -53,7 +52,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("source", metavar="CACHE")
 @common
 def inspect(source: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
-    from ..build import inspected_json
+    from ..build.inspect import inspected_json
     from .cache_text import tree
 
     (found,) = read([source], platform, insecure)
@@ -65,7 +64,7 @@ def inspect(source: str, form: str, platform: str, insecure: tuple[str, ...]) ->
 @click.argument("second", metavar="B")
 @common
 def diff(first: str, second: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
-    from ..build import compare_caches, comparison_json
+    from ..build.inspect import compare_caches, comparison_json
     from .cache_text import difference
 
     one, other = read([first, second], platform, insecure)
@@ -87,7 +86,8 @@ def prune(
     """Delete steps of the step cache in REPOSITORY: what is older than --older-than, then the oldest until --max-size
     is met. The registry's own garbage collection then frees the space.
     """
-    from ..build import PruneFailed, prune_steps
+    from ..build.step_prune import PruneFailed, prune_steps
+    from ..core.steps import Keeping
     from .cache_text import pruned
 
     if older_than is None and max_size is None:
@@ -110,7 +110,7 @@ def prune(
 
 def read(texts: list[str], platform: str, insecure: tuple[str, ...]) -> "list[Inspected]":
     """The caches of that. Raises Trouble."""
-    from ..build import CacheUnreadable, inspect_cache
+    from ..build.inspect import CacheUnreadable, inspect_cache
 
     sources = [cache_options.source("CACHE", text) for text in texts]
     if any(source.type == "steps" for source in sources):

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..build import Inspected, Pruned, other_layers
+from ..build.inspect import Inspected, other_layers
+from ..build.step_prune import Pruned
 from ..core.amounts import size
 from ..core.cache import CachedStep, Comparison, StepInput
 

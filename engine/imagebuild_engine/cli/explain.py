@@ -11,7 +11,7 @@ from . import cache_options, report_file
 from .cache import SHAPES, Trouble, common, read, show
 
 if TYPE_CHECKING:
-    from ..build import Explained
+    from ..build.explain import Explained
 
 
 @click.command(
@@ -41,7 +41,8 @@ def explain(image: str, against: str, html: str | None, form: str, platform: str
 def _compare(image: str, against: str, form: str, platform: str, insecure: tuple[str, ...]) -> None:
     import msgspec
 
-    from ..build import beside, compare_caches, comparison_json
+    from ..build.explain import beside
+    from ..build.inspect import compare_caches, comparison_json
     from ..build.progress import printable
     from .cache_text import difference
     from .step_table import step_table
@@ -56,7 +57,8 @@ def _compare(image: str, against: str, form: str, platform: str, insecure: tuple
 
 
 def _read(image: str, platform: str, insecure: tuple[str, ...]) -> "Explained":
-    from ..build import CacheUnreadable, Unexplained, explain_file, explain_image
+    from ..build.explain import Unexplained, explain_file, explain_image
+    from ..build.inspect import CacheUnreadable
 
     try:
         if Path(image).is_file():
@@ -78,7 +80,7 @@ def _write(page: Path, explained: "Explained") -> None:
 def _json(explained: "Explained") -> dict[str, Any]:
     import msgspec
 
-    from ..build import inspected_json
+    from ..build.inspect import inspected_json
 
     return {
         "ref": explained.ref,

@@ -30,7 +30,8 @@ def _plan(context: str | None, form: str, strict: bool, **given: Any) -> None:
 
 
 async def _run(request: BuildRequest, settings: "Settings") -> PlanResult:
-    from ..build import plan, progress
+    from ..build import progress
+    from ..build.plan import plan
 
     cancel_on_signals()
     return await plan(request, settings, progress.view("quiet"))

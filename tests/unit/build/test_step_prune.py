@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from imagebuild_engine.build import Pruned, PruneFailed, prune_steps
+from imagebuild_engine.build.step_prune import Pruned, PruneFailed, prune_steps
 from imagebuild_engine.core.oci import Digest, MediaType, Reference
 from imagebuild_engine.core.steps import Keeping, KnownInput, StepRecord, encode_step, tag_of
 
