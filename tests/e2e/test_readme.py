@@ -133,7 +133,10 @@ def test_building_by_hand(installed: Access, tmp_path: Path) -> None:
             )
             assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
             said.append(done.stdout.strip())
-    doctor, first, second, records = said
+    doctor, first, plan, second, explained, records = said
     assert "executor: oci" in doctor
+    assert ("HIT" in plan, "MISS" in plan) == (True, False), plan
     assert first == second, "the second build is a full hit and has the same digest"
+    # The attached cache tells of the build that made the image, which is the first one.
+    assert ("MISS" in explained, "HIT" in explained) == (True, False), explained
     assert "records" in records
