@@ -10,21 +10,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workshop import EXECUTORS, NEEDS_A_REGISTRY, Workshop, runtime_for
-from tests.support.images import push_busybox
+from tests.integration.workshop import EXECUTORS, NEEDS_A_REGISTRY, Workshop, opened_workshop
 from tests.support.program import PROGRAM
-from tests.support.registry import running_registry
 
 pytestmark = NEEDS_A_REGISTRY
 
 
 @pytest.fixture(params=EXECUTORS)
 def workshop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Workshop]:
-    runtime = runtime_for(request.param)
-    context = tmp_path / "context"
-    context.mkdir()
-    with running_registry(tmp_path / "registry") as registry:
-        yield Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime)
+    with opened_workshop(tmp_path, request.param) as made:
+        yield made
 
 
 def two_stages(workshop: Workshop) -> None:

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
-from tests.support.images import push_busybox
-from tests.support.registry import running_registry
+from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, opened_workshop
 
 pytestmark = NEEDS_A_REGISTRY
 
@@ -26,11 +24,7 @@ FROM_BUILD = "COPY --from=build /src/out /out"
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    folder = tmp_path_factory.mktemp("reasons")
-    context = folder / "context"
-    context.mkdir()
-    with running_registry(folder / "registry") as registry:
-        made = Workshop(registry, push_busybox(registry.host), context, folder, runtime_for("oci"))
+    with opened_workshop(tmp_path_factory.mktemp("reasons")) as made:
         for number in range(8):
             made.write(f"src/{number}.c", "x")
         made.write("Dockerfile", FILE.format(base=made.base))

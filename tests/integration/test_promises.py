@@ -12,19 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
-from tests.support.images import push_busybox
-from tests.support.registry import running_registry
+from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, opened_workshop
 
 pytestmark = NEEDS_A_REGISTRY
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    context = tmp_path / "context"
-    context.mkdir()
-    with running_registry(tmp_path / "registry") as registry:
-        yield Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime_for("oci"))
+    with opened_workshop(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

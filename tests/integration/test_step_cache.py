@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, runtime_for
-from tests.support.images import push_busybox
-from tests.support.registry import running_registry
+from tests.integration.workshop import NEEDS_A_REGISTRY, Built, Workshop, opened_workshop
 
 pytestmark = NEEDS_A_REGISTRY
 
@@ -28,10 +26,7 @@ COPY a.txt /
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Iterator[Workshop]:
-    context = tmp_path / "context"
-    context.mkdir()
-    with running_registry(tmp_path / "registry") as registry:
-        made = Workshop(registry, push_busybox(registry.host), context, tmp_path, runtime_for("oci"))
+    with opened_workshop(tmp_path) as made:
         made.write("src/x", "x\n")
         made.write("a.txt", "hello\n")
         made.write("Dockerfile", DOCKERFILE.format(base=made.base))
