@@ -225,7 +225,7 @@ def test_the_prune_commands_are_understood(helm: str, tmp_path: Path, monkeypatc
         nothing = Pruning(gone=(), kept=0, size_before=0, size_after=0)
         return Pruned(repository=reference.name, dry_run=False, pruning=nothing, foreign=0)
 
-    monkeypatch.setattr("imagebuild_engine.build.prune_steps", prune)
+    monkeypatch.setattr("imagebuild_engine.build.step_prune.prune_steps", prune)
     for container in pod["containers"]:
         program, *arguments = container["command"]
         assert program == "imagebuild"
