@@ -19,6 +19,7 @@ from typing import Protocol
 
 from tests.cluster.tools import ToolError, build
 from tests.support.build_options import Options, as_buildctl, as_docker
+from tests.support.processes import end_process
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -239,12 +240,7 @@ def _daemon(command: Sequence[str], log: Path, ready: Callable[[], bool]) -> Ite
             time.sleep(0.1)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process, _STOP_SECONDS)
 
 
 def _works(command: Sequence[str], environment: dict[str, str]) -> bool:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import end_process
 from tests.support.registry import Access, RunningRegistry
 
 _TOOLS = Path(__file__).parents[1] / "cluster" / "tools.py"
@@ -70,12 +71,7 @@ def running_olareg(folder: Path) -> Iterator[RunningOlareg]:
     try:
         yield RunningOlareg(host=f"127.0.0.1:{port}", folder=folder, process=process)
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process)
 
 
 def _free_port() -> int:

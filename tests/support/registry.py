@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.support.processes import end_process
+
 _NEEDED = {"docker-registry": "docker-registry", "htpasswd": "apache2-utils", "openssl": "openssl"}
 _START_SECONDS = 30.0
 _MANIFESTS = ", ".join(
@@ -144,12 +146,7 @@ def running_registry(
             host=f"127.0.0.1:{_port(process, folder / 'registry.log')}", folder=folder, process=process
         )
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end_process(process)
 
 
 def write_certificate(folder: Path) -> None:
