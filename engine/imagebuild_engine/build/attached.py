@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..core.cache import CONFIG_MEDIA_TYPE, CacheConfig, LayerResult, decode_config, is_time
 from ..core.explain import COMPONENTS_MEDIA_TYPE, Components, decode_components
-from ..core.oci import Descriptor, Digest, Manifest, parse_manifest
+from ..core.oci import CREATED_ANNOTATION, Descriptor, Digest, Manifest, parse_manifest
 from ..host.content import BlobMissing, ContentError
 from ..host.registry import NotFound, RegistryError
 from .bounded_place import BoundedPlace
@@ -22,8 +22,6 @@ from .bounded_place import BoundedPlace
 ARTIFACT_TYPE = "application/vnd.imagebuild.cache.v1"
 RESULT_MEDIA_TYPE = "application/vnd.imagebuild.result.v1+json+zstd"
 """Of the small layer with the BuildResult of the build that made the image: JSON, compressed with zstd."""
-CREATED = "org.opencontainers.image.created"
-"""Annotation of the manifest: the time of its newest result. The newest of several is read."""
 
 CONFIG_BYTES = 16 << 20
 _TRIED = 4
@@ -68,8 +66,8 @@ async def find_attached(place: BoundedPlace, subject: Digest) -> Attached | None
 
 
 def _age(entry: Descriptor) -> str:
-    """Sorts by time, the newest last; what has none is the oldest."""
-    made = entry.annotations.get(CREATED, "")
+    """Sorts by the time of the newest result, the newest last; what has none is the oldest."""
+    made = entry.annotations.get(CREATED_ANNOTATION, "")
     return LayerResult(0, made).age if is_time(made) else ""
 
 

@@ -13,10 +13,10 @@ from ..contract import BuildResult, Bytes, CacheExportResult, CacheTarget, Secon
 from ..core.cache import CONFIG_MEDIA_TYPE, CostedResult, trimmed
 from ..core.explain import COMPONENTS_MEDIA_TYPE, Components, encode_components
 from ..core.graph import Vertex
-from ..core.oci import Descriptor, Digest, Manifest, Reference
+from ..core.oci import CREATED_ANNOTATION, Descriptor, Digest, Manifest, Reference
 from ..host.content import OciLayout
 from ..host.registry import RegistryError
-from .attached import ARTIFACT_TYPE, CREATED, RESULT_MEDIA_TYPE, Attached, find_attached, small_layer
+from .attached import ARTIFACT_TYPE, RESULT_MEDIA_TYPE, Attached, find_attached, small_layer
 from .bounded_place import BoundedPlace
 from .cache_description import CacheDescriber, DescribedCache, Packed
 from .cache_place import RegistryPlace
@@ -117,7 +117,7 @@ class AttachedExporter:
             layers=(*cache.layers, *small),
             subject=self.subject,
             artifact_type=ARTIFACT_TYPE,
-            annotations={CREATED: newest.created_at} if newest and newest.created_at else {},
+            annotations={CREATED_ANNOTATION: newest.created_at} if newest and newest.created_at else {},
         )
 
     async def _wanted(self, tree: Tree, subject: Reference) -> bool:

@@ -8,7 +8,6 @@ import pytest
 import zstandard
 from imagebuild_engine.build import attached
 from imagebuild_engine.build.attached import ARTIFACT_TYPE, find_attached, read_small, small_layer
-from imagebuild_engine.build.attached import CREATED as MADE
 from imagebuild_engine.build.bounded_place import BoundedPlace
 from imagebuild_engine.build.cache_source import FoundCache, read_caches
 from imagebuild_engine.core.cache import (
@@ -22,7 +21,7 @@ from imagebuild_engine.core.cache import (
     encode_config,
 )
 from imagebuild_engine.core.explain import COMPONENTS_MEDIA_TYPE, Components, StepComponents, encode_components
-from imagebuild_engine.core.oci import Descriptor, Digest, Manifest, MediaType
+from imagebuild_engine.core.oci import CREATED_ANNOTATION, Descriptor, Digest, Manifest, MediaType
 from imagebuild_engine.host.registry import Unavailable
 
 from tests.support.cache_shelf import AMD64, NOON, Shelf, layer, listed, put_image
@@ -62,7 +61,7 @@ def attach(
         layers=(listed("base"), listed("top"), listed("builder"), shelf.put(small[1], COMPONENTS_MEDIA_TYPE)),
         subject=subject or image,
         artifact_type=kind,
-        annotations={MADE: made},
+        annotations={CREATED_ANNOTATION: made},
     )
     entry = shelf.put(manifest.encode(), MediaType.OCI_MANIFEST)
     entry = replace(entry, artifact_type=kind, annotations=manifest.annotations)

@@ -8,12 +8,13 @@ from .canonical import go_json
 from .config import GoTime, Healthcheck, HistoryEntry, ImageConfig, InvalidImageConfig, RunConfig
 from .descriptor import Descriptor, InvalidDescriptor
 from .digest import Digest, InvalidDigest
-from .manifest import Index, InvalidManifest, Manifest, parse_manifest
+from .manifest import CREATED_ANNOTATION, Index, InvalidManifest, Manifest, parse_manifest
 from .media_type import MediaType
 from .platform import InvalidPlatform, Platform
 from .reference import DEFAULT_REGISTRY, InvalidReference, Reference
 
 __all__ = [
+    "CREATED_ANNOTATION",
     "DEFAULT_REGISTRY",
     "Descriptor",
     "Digest",

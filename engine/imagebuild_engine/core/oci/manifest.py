@@ -10,6 +10,8 @@ from .descriptor import Descriptor, InvalidDescriptor, string_map
 from .digest import Digest
 from .media_type import MediaType
 
+CREATED_ANNOTATION = "org.opencontainers.image.created"
+"""When the thing was made, RFC 3339 (image spec, annotations.md)."""
 MAX_BYTES = 4 << 20  # what registries accept for a manifest (distribution spec, "Pushing Manifests")
 MAX_LAYERS = 4096
 MAX_MANIFESTS = 4096

@@ -14,7 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cache import is_time
-from ..oci import Descriptor, Digest, InvalidDigest, InvalidManifest, Manifest, MediaType, parse_manifest
+from ..oci import (
+    CREATED_ANNOTATION,
+    Descriptor,
+    Digest,
+    InvalidDigest,
+    InvalidManifest,
+    Manifest,
+    MediaType,
+    parse_manifest,
+)
 from .names import KnownInput, StepIdentity
 
 MEDIA_TYPE = "application/vnd.imagebuild.step.v1"
@@ -82,7 +91,7 @@ def encode_step(record: StepRecord) -> bytes:
         config=empty_config(),
         layers=record.layers,
         artifact_type=MEDIA_TYPE,
-        annotations={ANNOTATION: text, "org.opencontainers.image.created": record.written},
+        annotations={ANNOTATION: text, CREATED_ANNOTATION: record.written},
     ).encode()
 
 
